@@ -1,0 +1,23 @@
+# avb_room(NAME SOURCES ... [ROOMS ...] [LIBS ...]): one room of src/, static library bal_NAME.
+function(avb_room name)
+  cmake_parse_arguments(R "" "" "SOURCES;ROOMS;LIBS" ${ARGN})
+  add_library(bal_${name} STATIC ${R_SOURCES})
+  target_include_directories(bal_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+  list(TRANSFORM R_ROOMS PREPEND bal_)
+  target_link_libraries(bal_${name} PUBLIC ${R_ROOMS} PRIVATE ${R_LIBS})
+  set_property(GLOBAL APPEND PROPERTY AVB_ROOMS ${name})
+endfunction()
+
+# avb_test(ROOM NAME SOURCES ... [ROOMS ...] [LIBS ...]): one cmocka program, CTest test ROOM.NAME with label ROOM.
+function(avb_test room name)
+  cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;ROOMS;LIBS" ${ARGN})
+  add_executable(test_${room}_${name} ${T_SOURCES})
+  list(TRANSFORM T_ROOMS PREPEND bal_)
+  target_link_libraries(test_${room}_${name} PRIVATE bal_${room} ${T_ROOMS} PkgConfig::CMOCKA ${T_LIBS} m)
+  target_compile_definitions(test_${room}_${name} PRIVATE AVB_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  add_test(NAME ${room}.${name} COMMAND test_${room}_${name})
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 300)
+  endif()
+  set_tests_properties(${room}.${name} PROPERTIES LABELS ${room} TIMEOUT ${T_TIMEOUT} SKIP_RETURN_CODE 77)
+endfunction()

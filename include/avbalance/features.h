@@ -1,0 +1,93 @@
+/* Features: what the networks see of a clip. The feature recipe fixes every number that shapes them. */
+#ifndef AVBALANCE_FEATURES_H
+#define AVBALANCE_FEATURES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <avbalance/error.h>
+#include <avbalance/media.h>
+
+typedef enum BalAudioPipeline { BAL_AUDIO_LOG_STFT, BAL_AUDIO_SPECTROGRAM, BAL_AUDIO_KALDI_FBANK } BalAudioPipeline;
+typedef enum BalAudioFit { BAL_FIT_PAD, BAL_FIT_TILE } BalAudioFit; /* too short: zeros after / repeat the wave */
+
+typedef struct BalAudioRecipe { /* options "audio.*" */
+    int pipeline;               /* BalAudioPipeline: log-stft, spectrogram, kaldi-fbank */
+    int64_t rate_hz;            /* 0: the stream's own (kaldi-fbank only) */
+    double seconds;             /* length fed to the pipeline; longer sound is cut, shorter is fitted */
+    int fit;                    /* BalAudioFit */
+    int64_t n_fft, hop;         /* samples; spectrogram: nperseg and nperseg - noverlap */
+    int centre;                 /* log-stft padding: none, reflect, zero */
+    int64_t mel_bins, frames;   /* kaldi-fbank: bins and frames kept */
+    int normalise;              /* none, clip (per-clip mean and std), fixed (mean, std below) */
+    double mean, std;           /* fixed: (x - mean) / std */
+} BalAudioRecipe;
+
+typedef struct BalVisualRecipe { /* options "visual.*" */
+    double fps;                  /* > 0: frames stored per second; else n_frames per clip */
+    int64_t n_frames;
+    int64_t store_size; /* stored frames: shorter side in pixels (square: see square); 0: as decoded */
+    bool square;        /* resize straight to store_size x store_size */
+    bool grey;          /* one channel (ITU-R 601 luma, as PIL's "L") */
+    int codec;          /* raw, jpeg */
+    int64_t jpeg_quality;
+} BalVisualRecipe;
+
+typedef struct BalFeatureRecipe {
+    BalAudioRecipe audio;
+    BalVisualRecipe visual;
+} BalFeatureRecipe;
+
+struct BalOption;
+BAL_API const struct BalOption *bal_feature_options(
+    void); /* table over BalFeatureRecipe, names "audio.*", "visual.*" */
+BAL_API BalFeatureRecipe bal_feature_recipe_default(void);
+/* Combinations that no single range can check (hop > n_fft, fps and n_frames both 0, ...): BAL_E_ARG. */
+BAL_API BAL_MUST_USE BalStatus bal_feature_recipe_check(const BalFeatureRecipe *r, BalError *err);
+
+/* [F,T] of the audio feature ([T,F] for kaldi-fbank: time x mel, as its users store it). */
+BAL_API void bal_audio_shape(const BalAudioRecipe *r, int rate_hz, int64_t shape[2]);
+
+/* One per thread: FFT plan, window, scratch. */
+typedef struct BalAudioFeature BalAudioFeature;
+BAL_API BAL_MUST_USE BalStatus bal_audio_feature_create(BalAudioFeature **out, const BalAudioRecipe *r, BalError *err);
+BAL_API void bal_audio_feature_destroy(BalAudioFeature **f);
+/* pcm: [n] mono at rate_hz; out: [F,T] (or [T,F]) as bal_audio_shape says, caller's, always finite.
+ * BAL_E_NUMERIC if pcm holds NaN or Inf. Same bits for same input on the same machine. */
+BAL_API BAL_MUST_USE BalStatus bal_audio_feature_run(BalAudioFeature *f, const float *pcm, int64_t n, int rate_hz,
+                                                     float *out, BalError *err);
+
+/* Bilinear, antialiased resize as PIL and torchvision do it (support scales with the reduction). src [h,w,c] -> dst [H,W,c],
+ * from the box (top, left, box_h, box_w) in source pixels. */
+BAL_API BAL_MUST_USE BalStatus bal_resize_u8(const uint8_t *src, int h, int w, int c, const double box[4], uint8_t *dst,
+                                             int H, int W, BalError *err);
+
+/* Frames as stored: resized, grey where asked. dst is grown by the callee (bal_free'd by the caller through bal_frames_reset). */
+typedef struct BalFrames {
+    uint8_t *data;
+    size_t cap;
+    int n, height, width, channels;
+} BalFrames; /* [n,height,width,channels] */
+BAL_API BAL_MUST_USE BalStatus bal_frames_prepare(const BalVisualRecipe *r, const BalClipMedia *m, BalFrames *out,
+                                                  BalError *err);
+BAL_API void bal_frames_reset(BalFrames *f);
+
+/* What a network is fed (methods.md 2.2). Part of the training recipe, not of the store: options "input.*". */
+typedef struct BalInputRecipe {
+    int64_t image_size; /* H = W of the network's input */
+    int64_t frames; /* K per clip, taken from those stored; 1 of each K segments (random in train, middle in test) */
+    double crop_min, crop_max; /* area share of RandomResizedCrop, train; 1,1: no crop */
+    double flip;               /* probability, train */
+    int colour;                /* normalisation: imagenet, half ((x-0.5)/0.5), none */
+} BalInputRecipe;
+BAL_API const struct BalOption *bal_input_options(void);
+BAL_API BalInputRecipe bal_input_recipe_default(void);
+
+struct BalRng;
+/* Which K of n stored frames: train draws within each of K equal segments, test takes their middle; repeats where n < K. */
+BAL_API void bal_frame_choose(int n, int k, bool train, struct BalRng *rng, int *index);
+/* One stored frame [h,w,c] u8 -> [c,image_size,image_size] float, normalised. train: RandomResizedCrop (area crop_min..crop_max,
+ * aspect 3/4..4/3 log-uniform, 10 tries, then centre) and flip, drawn from rng; test: resize straight to the square. */
+BAL_API BAL_MUST_USE BalStatus bal_frame_transform(const BalInputRecipe *r, const uint8_t *src, int h, int w, int c,
+                                                   bool train, struct BalRng *rng, float *out, BalError *err);
+
+#endif

@@ -1,0 +1,126 @@
+/* Media files: what is in them (probe) and what one clip looks and sounds like (decode).
+ *
+ * FFmpeg does the work and stays inside src/media. Nothing here trusts a header: durations, sizes and counts are claims until
+ * packets confirm them, every allocation is bounded by the limits, and every call returns within limits.seconds. */
+#ifndef AVBALANCE_MEDIA_H
+#define AVBALANCE_MEDIA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <avbalance/error.h>
+
+typedef struct BalMediaLimits {
+    int64_t pixels; /* per frame; larger is refused before anything is allocated  (default 64 Mi) */
+    double seconds; /* wall time per call                                         (default 60)    */
+    double media_s; /* longest stretch of sound or picture decoded in one call    (default 3600)  */
+} BalMediaLimits;
+BAL_API BalMediaLimits bal_media_limits_default(void);
+
+/* Findings: one bit each, with a name ("no-audio") usable as a filter. Values that were measured stand in BalProbe. */
+typedef enum BalFinding {
+    BAL_FIND_NO_AUDIO,
+    BAL_FIND_NO_VIDEO,
+    BAL_FIND_AUDIO_BROKEN,
+    BAL_FIND_VIDEO_BROKEN, /* no stream / stream that does not decode */
+    BAL_FIND_DECODE_ERRORS,
+    BAL_FIND_TRUNCATED,
+    BAL_FIND_SHORT,
+    BAL_FIND_SILENT,
+    BAL_FIND_CLIPPED,
+    BAL_FIND_DC,
+    BAL_FIND_ANTIPHASE,
+    BAL_FIND_ONE_SIDED,
+    BAL_FIND_BLACK,
+    BAL_FIND_FROZEN,
+    BAL_FIND_FLAT,
+    BAL_FIND_LATE_AUDIO,
+    BAL_FIND_LATE_VIDEO,
+    BAL_FIND_VARIABLE_RATE,
+    BAL_FIND_ROTATED,
+    BAL_FIND_TINY,
+    BAL_FIND_SEVERAL_AUDIO,
+    BAL_FIND_SEVERAL_VIDEO,
+    BAL_FIND_DURATION_LIES,
+    BAL_FIND_COUNT
+} BalFinding;
+BAL_API const char *bal_finding_name(BalFinding f);
+
+typedef struct BalProbe {
+    char format[32];
+    int64_t bytes;
+    double duration_s;        /* from decoded packets, not from the header               */
+    double header_duration_s; /* what the container claims; NaN where it claims nothing  */
+    int n_streams;
+    struct {
+        int index; /* -1: none */
+        char codec[32];
+        double start_s, end_s;
+        int rate_hz, channels;
+        double peak, rms, dc, clipped_share, silent_share,
+            correlation; /* of the decoded sound; correlation of left and right */
+    } audio;
+    struct {
+        int index;
+        char codec[32], pixel_format[32];
+        double start_s, end_s, mean_fps;
+        int64_t frames;
+        int width, height, rotation_deg;
+        double mean_luma, black_share, frozen_share, flat_share;
+    } video;
+    int64_t decode_errors;
+    uint64_t findings; /* bit per BalFinding */
+} BalProbe;
+/* Decode the whole file once and measure it. BAL_E_MEDIA with a reason where nothing in it can be used; BAL_E_IO where it
+ * cannot be opened. A file with findings is a success. */
+BAL_API BAL_MUST_USE BalStatus bal_probe(const char *path, const BalMediaLimits *limits, BalProbe *out, BalError *err);
+
+/* How several channels become one. AUTO: mean of the channels, except that (a) silent channels are left out and (b) where the
+ * mean loses nearly all energy (antiphase), the louder single channel is taken. */
+typedef enum BalChannelRule { BAL_CHANNELS_AUTO, BAL_CHANNELS_MEAN, BAL_CHANNELS_FIRST } BalChannelRule;
+
+typedef struct BalClipSpec {
+    double start_s,
+        duration_s; /* on the clip's clock: 0 = the earliest presentation time of either stream; duration <= 0: to the end */
+    bool want_audio, want_video;
+    int rate_hz; /* 0: the stream's own */
+    BalChannelRule channels;
+    double fps;   /* > 0: frames at start + (k + 0.5)/fps, k = 0, 1, ... below the clip's end */
+    int n_frames; /* else, > 0: this many, at start + (k + 0.5) * length / n */
+    bool exact;   /* frames bit-equal to a full decode (default true); false: the nearest keyframe will do */
+} BalClipSpec;
+
+typedef struct BalClipMedia { /* zero is valid; bal_clip_media_reset frees; a reused one keeps its memory */
+    float *pcm; /* [n_samples] mono, in [-1,1] as decoded (not clipped); zeros where the stream has no sound */
+    int64_t n_samples, pcm_cap;
+    int rate_hz;
+    bool has_audio, has_video;
+    uint8_t *frames; /* [n_frames, height, width, 3] RGB, upright (rotation applied), full range */
+    size_t frames_cap;
+    int n_frames, height, width;
+    double *frame_s; /* [n_frames] presentation time of the frame taken, clip clock */
+    int frame_s_cap;
+    double length_s; /* of the clip: duration_s, or what the file holds from start_s on */
+    int64_t decode_errors;
+} BalClipMedia;
+/* One pass over the file, both streams. The frame at time t is the one on screen at t (the last with pts <= t; the first where
+ * none is). BAL_E_MEDIA: a wanted stream is missing or gives nothing; the message says which. */
+BAL_API BAL_MUST_USE BalStatus bal_clip_decode(const char *path, const BalClipSpec *spec, const BalMediaLimits *limits,
+                                               BalClipMedia *out, BalError *err);
+BAL_API void bal_clip_media_reset(BalClipMedia *m);
+
+/* Write a small MP4 (H.264 where the build has an encoder, else MPEG-4; AAC): for the demo and the tests. */
+typedef struct BalMediaWriter BalMediaWriter;
+typedef struct BalMediaWriterSpec {
+    int width, height, fps, rate_hz;
+} BalMediaWriterSpec;
+BAL_API BAL_MUST_USE BalStatus bal_media_writer_open(BalMediaWriter **out, const char *path,
+                                                     const BalMediaWriterSpec *spec, BalError *err);
+BAL_API BAL_MUST_USE BalStatus bal_media_writer_frame(BalMediaWriter *w, const uint8_t *rgb,
+                                                      BalError *err); /* [height,width,3] */
+BAL_API BAL_MUST_USE BalStatus bal_media_writer_sound(BalMediaWriter *w, const float *pcm, int64_t n,
+                                                      BalError *err); /* mono */
+BAL_API BAL_MUST_USE BalStatus bal_media_writer_close(BalMediaWriter **w,
+                                                      BalError *err); /* atomic: the file appears here */
+BAL_API void bal_media_writer_abort(BalMediaWriter **w);
+
+#endif

@@ -1,0 +1,124 @@
+/* A session: one graph, planned for one backend and type, with its parameters, gradients and optimiser.
+ *
+ * Parameters are float32 in one block, gradients in n_grad blocks of the same layout, activations in one planned block per slot.
+ * A slot holds the activations of one forward pass, so that several passes (other masks, other batch-norm mode) can be alive
+ * before their backward sweeps. Memory is taken at creation and at the first use of a batch size, never in a step after that. */
+#ifndef AVBALANCE_SESSION_H
+#define AVBALANCE_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <avbalance/error.h>
+#include <avbalance/graph.h>
+
+typedef struct BalSession BalSession;
+typedef struct BalSessionConfig {
+    const struct BalBackendOps *backend; /* from bal_backend_find (backends.h) */
+    BalDtype dtype;                      /* of activations and convolution arithmetic */
+    int threads;                         /* 0: all processors this process may use */
+    int batch;                           /* most clips per pass */
+    int n_slots;                         /* passes alive at once (default 1) */
+    int n_grads;                         /* gradient buffers (default 1; 0: inference only) */
+    int n_sweeps;                        /* backward sweeps that one forward pass must survive (default 1) */
+    uint64_t seed;                       /* of the initial weights */
+} BalSessionConfig;
+BAL_API BalSessionConfig bal_session_config_default(void);
+/* The graph must be finished and outlive the session. Weights: conv kaiming-normal fan-out, linear xavier-normal, biases 0,
+ * bn 1 and 0 (methods.md 1.1), each tensor from its own stream. BAL_E_UNSUPPORTED: the backend lacks an op. */
+BAL_API BAL_MUST_USE BalStatus bal_session_create(BalSession **out, const BalGraph *g, const BalSessionConfig *cfg,
+                                                  BalError *err);
+BAL_API void bal_session_destroy(BalSession **s);
+BAL_API size_t bal_session_bytes(const BalSession *s); /* memory held, all blocks */
+
+typedef enum BalMode {
+    BAL_MODE_TRAIN,  /* batch statistics, running statistics move, backward possible   */
+    BAL_MODE_FROZEN, /* running statistics, unmoved, backward possible (AGM, probes)   */
+    BAL_MODE_EVAL    /* running statistics, no backward: memory and passes are saved   */
+} BalMode;
+
+/* Hand data to an input (host floats [n,...], copied before the call returns) or to a scale ([n]). */
+BAL_API BAL_MUST_USE BalStatus bal_session_set(BalSession *s, int slot, const char *name, const float *data, int n,
+                                               BalError *err);
+BAL_API BAL_MUST_USE BalStatus bal_session_forward(BalSession *s, int slot, int n, BalMode mode, BalError *err);
+/* Output [n,...] as plain floats into the caller's memory. */
+BAL_API BAL_MUST_USE BalStatus bal_session_get(BalSession *s, int slot, const char *output, float *out, BalError *err);
+/* dL/d(output), [n,...]; outputs not seeded count as zero. Seeds are used up by one backward. */
+BAL_API BAL_MUST_USE BalStatus bal_session_seed(BalSession *s, int slot, const char *output, const float *grad,
+                                                BalError *err);
+/* Sweep backward through the slot's last forward into gradient buffer `grad`; add: onto what it holds, else overwrite
+ * (parameters that the sweep does not reach become 0). */
+BAL_API BAL_MUST_USE BalStatus bal_session_backward(BalSession *s, int slot, int grad, bool add, BalError *err);
+
+/* ---- losses on the host ---- */
+/* Batch mean of -log softmax(z)_y and its gradient. z, dz, p: [n,c]; dz and p may be NULL; any loss weight goes into dz. */
+BAL_API double bal_softmax_ce(const float *z, const int32_t *y, int n, int c, double weight, float *dz, float *p);
+
+/* ---- parameters ---- */
+typedef struct BalParam { /* also the running statistics of batch norm, with trainable false */
+    const char *name;     /* "layer1.0.conv1.weight", torchvision's names */
+    BalShape shape;       /* logical: conv [O,I,(K),H,W], linear [O,I], bn [C] */
+    unsigned tags;
+    bool trainable;
+} BalParam;
+BAL_API int bal_session_n_params(const BalSession *s);
+BAL_API const BalParam *bal_session_param(const BalSession *s, int i);
+BAL_API int bal_session_find_param(const BalSession *s, const char *name); /* -1: none */
+BAL_API BAL_MUST_USE BalStatus bal_session_param_get(BalSession *s, int i, float *plain, BalError *err);
+BAL_API BAL_MUST_USE BalStatus bal_session_param_set(BalSession *s, int i, const float *plain, BalError *err);
+BAL_API BAL_MUST_USE BalStatus bal_session_grad_get(BalSession *s, int grad, int i, float *plain, BalError *err);
+BAL_API BAL_MUST_USE BalStatus bal_session_grad_set(BalSession *s, int grad, int i, const float *plain, BalError *err);
+
+/* Reductions over one parameter, in double, in a fixed order: what methods read (methods.md 10.1, S3). */
+typedef struct BalParamStats {
+    double sum_g, sum_gg, sum_ww, dot;
+    int64_t n;
+} BalParamStats; /* dot with buffer `other` */
+BAL_API BAL_MUST_USE BalStatus bal_session_stats(BalSession *s, int grad, int other, int i, BalParamStats *out,
+                                                 BalError *err);
+BAL_API BAL_MUST_USE BalStatus bal_session_grad_scale(BalSession *s, int grad, int i, double factor, BalError *err);
+/* g += N(0, sigma^2), one stream per (seed, epoch*steps+step, parameter), in logical order on every backend. */
+BAL_API BAL_MUST_USE BalStatus bal_session_grad_noise(BalSession *s, int grad, int i, double sigma, uint64_t seed,
+                                                      uint32_t epoch, uint64_t step, BalError *err);
+BAL_API BAL_MUST_USE BalStatus bal_session_grad_axpy(BalSession *s, int to, double beta, int from, double alpha, int i,
+                                                     BalError *err); /* to = beta*to + alpha*from */
+
+/* Snapshot and blend of all parameters and running statistics (probes, re-learning). */
+BAL_API BAL_MUST_USE BalStatus bal_session_snapshot(BalSession *s, float **out,
+                                                    BalError *err); /* opaque order; bal_session_release */
+BAL_API BAL_MUST_USE BalStatus bal_session_restore(BalSession *s, const float *snapshot, BalError *err);
+BAL_API void bal_session_release(BalSession *s, float **snapshot);
+
+/* ---- optimiser ---- */
+typedef enum BalOptimiserKind { BAL_SGD, BAL_ADAM, BAL_ADAMW } BalOptimiserKind;
+typedef struct BalOptimiser {
+    BalOptimiserKind kind;
+    double lr, momentum, weight_decay, beta1, beta2,
+        eps; /* torch's definitions: wd before momentum; Adam L2, AdamW decoupled */
+} BalOptimiser;
+/* Update the parameters whose tags meet `tags` (0: all) from gradient buffer `grad`. */
+BAL_API BAL_MUST_USE BalStatus bal_session_update(BalSession *s, const BalOptimiser *o, int grad, unsigned tags,
+                                                  BalError *err);
+BAL_API BAL_MUST_USE BalStatus bal_session_optimiser_reset(BalSession *s, unsigned tags, BalError *err);
+/* Learning rate of epoch e (0-based): step: lr * gamma^floor(e/step); cosine: lr_min + (lr-lr_min)(1+cos(pi e/epochs))/2. */
+typedef struct BalSchedule {
+    int kind;
+    int64_t step;
+    double gamma, lr_min;
+    int64_t epochs;
+} BalSchedule; /* kind: 0 constant, 1 step, 2 cosine */
+BAL_API double bal_schedule_lr(const BalSchedule *s, double lr, int64_t epoch);
+
+/* ---- weights and state on disk: safetensors ---- */
+/* Parameters and running statistics under their names, float32; opens in torch and in any safetensors reader. `metadata` is
+ * a list of key, value, ..., NULL or NULL. */
+BAL_API BAL_MUST_USE BalStatus bal_session_save(BalSession *s, const char *path, const char *const *metadata,
+                                                BalError *err);
+/* Every parameter must be there with its exact shape; extra tensors (num_batches_tracked) are named in the error unless lenient. */
+BAL_API BAL_MUST_USE BalStatus bal_session_load(BalSession *s, const char *path, bool lenient, BalError *err);
+/* Everything that a resumed training needs (weights, statistics, optimiser moments, step counts): same bytes after resume. */
+BAL_API BAL_MUST_USE BalStatus bal_session_save_state(BalSession *s, const char *path, const char *const *metadata,
+                                                      BalError *err);
+BAL_API BAL_MUST_USE BalStatus bal_session_load_state(BalSession *s, const char *path, BalError *err);
+
+#endif
