@@ -4,6 +4,9 @@
  * its own layout, prepares one kernel per op, shape and phase (both oneDNN and cuDNN want it so), and runs it on addresses that only
  * it can look into. Every kernel writes all of its outputs. Kernels are deterministic for a given number of threads.
  *
+ * Types: values of rank 4 and 5 are of the op's dtype; values of rank 2 ([rows, C]: features, gates, logits) are float32 always
+ * (bal_value_dtype). So `mean` reads bf16 and writes f32, `linear` is f32, and `mul` may spread an f32 gate over a bf16 map.
+ *
  * What each op finds in BalArgs:
  *   op         x                 w             state            y        dx              dw
  *   conv       [0] in            weight,bias                    out      [0]             weight,bias
@@ -12,10 +15,13 @@
  *   maxpool    [0]                                              out      [0]                           (index in saved)
  *   avgpool, mean [0]                                           out      [0]
  *   linear     [0]               weight,bias                    out      [0]             weight,bias
- *   add, mul   [0],[1]                                          out      [0],[1]
- *   concat     [0..n)                                           out      [0..n)
+ *   add        [0],[1]                                          out      [0],[1]                       (forward: y may be x[0]'s memory)
+ *   mul        [0],[1]                                          out      [0],[1]       ([1]: like [0], or [clips,C], or [clips*rows,C])
+ *   concat     [0..n)                                           out      [0..n)                        (channel axis)
  *   scale      [0], coef: [n] floats of the backend's memory    out      [0]
- */
+ *
+ * bn with `pool` set is y = maxpool(relu(bn(x))), the window in kernel, stride and pad, never with a residual. The planner asks
+ * supports() for it where a graph has that pair (the stem of a ResNet) and otherwise runs two kernels. */
 #ifndef BAL_ENGINE_BACKEND_H
 #define BAL_ENGINE_BACKEND_H
 
@@ -56,12 +62,16 @@ typedef struct BalOp { /* shapes are those of the real batch: dim[0] = n * rows 
     const char *name; /* for messages */
     BalShape in[BAL_MAX_IN], out;
     int n_in;
-    BalDtype dtype;                   /* of every value; parameters, state, dw and saved statistics are float32 */
-    int rows;                         /* mean, mul, scale: rows per clip of in[0] */
+    BalDtype dtype; /* of values of rank > 2; parameters, state, dw and saved statistics are float32 */
+    int rows;       /* mean, mul, scale: rows per clip of in[0] */
     int kernel[3], stride[3], pad[3]; /* conv, pools: K H W; rank 4: [0] is 1,1,0 */
-    bool bias, relu, residual;        /* conv, linear / bn / bn */
+    bool bias, relu, residual, pool;  /* conv, linear / bn / bn / bn: see above */
     double eps, momentum;             /* bn */
 } BalOp;
+
+static inline BalDtype bal_value_dtype(const BalShape *shape, BalDtype dtype) {
+    return shape->rank > 2 ? dtype : BAL_F32;
+}
 
 typedef struct BalArgs {
     const void *x[BAL_MAX_IN];
@@ -113,7 +123,8 @@ typedef struct BalBackendOps {
                            BalError *err);
     BalStatus (*value_get)(void *self, const BalShape *shape, BalDtype dtype, float *plain, const void *src,
                            BalError *err);
-    /* parameter `which` of an op (0 weight/gamma, 1 bias/beta): independent of the batch size; padding is zero and stays zero */
+    /* parameter `which` of an op (0 weight/gamma, 1 bias/beta, 2 and 3 running mean and variance of bn): independent of the batch
+     * size; a multiple of 16 floats; padding is zero and stays zero. Gradients dw have the layout of their parameter. */
     size_t (*param_floats)(void *self, const BalOp *op, int which);
     BalStatus (*param_set)(void *self, const BalOp *op, int which, float *dst, const float *plain, BalError *err);
     BalStatus (*param_get)(void *self, const BalOp *op, int which, float *plain, const float *src, BalError *err);
@@ -122,7 +133,9 @@ typedef struct BalBackendOps {
     bool (*supports)(void *self, const BalOp *op);
     bool (*sums_dy)(void *self, const BalOp *op); /* optional; NULL: never */
     bool (*dx_over_dy)(void *self, const BalOp *op,
-                       int i); /* optional: dx[i] may be the memory of dy[0]; NULL: never */
+                       int i);                             /* optional: dx[i] may be the memory of dy[0]; NULL: never */
+    bool (*dx_over_x)(void *self, const BalOp *op, int i); /* optional: dx[i] may be the memory of x[i]; NULL: never */
+    unsigned (*reads)(void *self, const BalOp *op); /* optional: what backward reads, BAL_READS_*; NULL: bal_op_reads */
     BalStatus (*prepare)(void *self, const BalOp *op, BalPhase phase, BalKernel **out, BalKernelNeeds *needs,
                          BalError *err);
     BalStatus (*run)(void *self, BalKernel *k, const BalArgs *args, BalError *err);
@@ -136,5 +149,25 @@ typedef struct BalBackendOps {
                         BalError *err);
     BalStatus (*sync)(void *self, BalError *err); /* optional: NULL when run is synchronous */
 } BalBackendOps;
+
+/* Values that must live until an op's backward. The default is the table above. */
+#define BAL_READS_X(i) (1u << (i))
+#define BAL_READS_Y    (1u << 16)
+static inline unsigned bal_op_reads(const BalOp *op) {
+    switch (op->kind) {
+    case BAL_OP_CONV:
+    case BAL_OP_LINEAR:
+        return BAL_READS_X(0);
+    case BAL_OP_BN:
+        return BAL_READS_X(0) | (op->relu && !op->pool ? BAL_READS_Y : 0);
+    case BAL_OP_RELU:
+    case BAL_OP_SIGMOID:
+        return BAL_READS_Y;
+    case BAL_OP_MUL:
+        return BAL_READS_X(0) | BAL_READS_X(1);
+    default:
+        return 0;
+    }
+}
 
 #endif
