@@ -1,0 +1,233 @@
+/* Parsing of a command line from flag tables, and the services commands get (see command.h). */
+#include "cli/command.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+#define BAL_COMMAND(name) extern const BalCommand bal_cmd_##name;
+#include "cli/commands.inc"
+#undef BAL_COMMAND
+#define BAL_COMMAND(name) &bal_cmd_##name,
+const BalCommand *const bal_commands[] = {
+#include "cli/commands.inc"
+    NULL};
+#undef BAL_COMMAND
+const int bal_n_commands = (int)(sizeof bal_commands / sizeof *bal_commands) - 1;
+
+static const char *const progress_styles[] = {"auto", "bar", "plain", "json", "none", NULL};
+const BalFlag bal_common_flags[] = {
+    {"json", 0, BAL_FLAG_SWITCH, NULL, "print the result as one JSON document", .offset = offsetof(BalCommon, json)},
+    {"force", 'f', BAL_FLAG_SWITCH, NULL, "overwrite outputs that exist", .offset = offsetof(BalCommon, force)},
+    {"seed", 0, BAL_FLAG_INT, "N", "seed of every random choice", .offset = offsetof(BalCommon, seed), .def = "0",
+     .min = 0, .max = 9007199254740992.0},
+    {"threads", 0, BAL_FLAG_INT, "N", "0: the processors at hand", .offset = offsetof(BalCommon, threads), .def = "0",
+     .min = 0, .max = 1024},
+    {"progress", 0, BAL_FLAG_ENUM, NULL, "how progress is shown on stderr", .offset = offsetof(BalCommon, progress),
+     .def = "auto", .choices = progress_styles},
+    {"quiet", 'q', BAL_FLAG_SWITCH, NULL, "only warnings and errors on stderr", .offset = offsetof(BalCommon, quiet)},
+    {"verbose", 'v', BAL_FLAG_SWITCH, NULL, "say more on stderr", .offset = offsetof(BalCommon, verbose)},
+    {"help", 'h', BAL_FLAG_SWITCH, NULL, "this text", .offset = offsetof(BalCommon, help)},
+    {0}};
+
+/* A flag and the block its value goes into. */
+typedef struct Target {
+    const BalFlag *flag;
+    char *self;
+} Target;
+
+static Target find(const BalCli *cli, void *common, const char *name, size_t n, char letter) {
+    const BalFlag *tables[2] = {cli->command->flags, bal_common_flags};
+    char *selves[2] = {cli->self, common};
+    for (int t = 0; t < 2; t++)
+        for (const BalFlag *f = tables[t]; f && f->kind != BAL_FLAG_END; f++)
+            if (letter ? f->letter == letter : strlen(f->name) == n && !memcmp(f->name, name, n))
+                return (Target){f, selves[t]};
+    return (Target){NULL, NULL};
+}
+
+static BalStatus unknown(const BalCli *cli, const char *arg, const char *name, BalError *err) {
+    const char *names[128];
+    int n = 0;
+    const BalFlag *tables[2] = {cli->command->flags, bal_common_flags};
+    for (int t = 0; t < 2; t++)
+        for (const BalFlag *f = tables[t]; f && f->kind != BAL_FLAG_END && n < 128; f++) names[n++] = f->name;
+    const char *near = name ? bal_closest(name, names, n) : NULL;
+    if (near) return BAL_FAIL(err, BAL_E_ARG, "%s has no option %s; did you mean --%s?", cli->command->name, arg, near);
+    return BAL_FAIL(err, BAL_E_ARG,
+                    "%s has no option %s; see `avbalance %s --help` (put file names that begin with - after --)",
+                    cli->command->name, arg, cli->command->name);
+}
+
+/* Numbers and choices go through base/option.h, so that ranges are checked and worded in one place. */
+static BalStatus set_number(Target t, const char *value, BalError *err) {
+    const BalFlag *f = t.flag;
+    bool limited = f->min != 0 || f->max != 0;
+    BalOption table[2] = {{.name = f->name,
+                           .def = f->def,
+                           .help = f->help,
+                           .type = f->kind == BAL_FLAG_INT    ? BAL_OPT_INT
+                                   : f->kind == BAL_FLAG_REAL ? BAL_OPT_REAL
+                                                              : BAL_OPT_ENUM,
+                           .offset = f->offset,
+                           .min = limited ? f->min : -9007199254740992.0,
+                           .max = limited ? f->max : 9007199254740992.0,
+                           .choices = f->choices},
+                          {0}};
+    BalOptionSet set = {table, t.self};
+    return bal_options_set(&set, 1, f->name, value, err);
+}
+
+static BalStatus set_value(Target t, const char *value, BalError *err) {
+    char *at = t.self + t.flag->offset;
+    switch (t.flag->kind) {
+    case BAL_FLAG_SWITCH:
+        *(bool *)at = true;
+        return BAL_OK;
+    case BAL_FLAG_STRING:
+        *(const char **)at = value;
+        return BAL_OK;
+    case BAL_FLAG_LIST: {
+        BalList *list = (BalList *)at;
+        if (list->n == (int)(sizeof list->v / sizeof *list->v))
+            return BAL_FAIL(err, BAL_E_ARG, "--%s is given more than %d times", t.flag->name, list->n);
+        list->v[list->n++] = value;
+        return BAL_OK;
+    }
+    default:
+        return set_number(t, value, err);
+    }
+}
+
+static BalStatus set_defaults(const BalFlag *flags, void *self, BalError *err) {
+    for (const BalFlag *f = flags; f && f->kind != BAL_FLAG_END; f++)
+        if (f->def) BAL_TRY(set_value((Target){f, self}, f->def, err));
+    return BAL_OK;
+}
+
+static bool is_given(Target t) {
+    const char *at = t.self + t.flag->offset;
+    return t.flag->kind == BAL_FLAG_STRING ? *(const char *const *)at != NULL : ((const BalList *)at)->n > 0;
+}
+
+/* One argument that begins with '-'; *used is how many words it took. */
+static BalStatus parse_flag(BalCli *cli, void *common, int left, char **argv, int *used, BalError *err) {
+    const char *arg = argv[0], *value = NULL;
+    bool is_long = arg[1] == '-';
+    size_t n = is_long ? strcspn(arg + 2, "=") : 1;
+    Target t = is_long ? find(cli, common, arg + 2, n, 0) : find(cli, common, NULL, 0, arg[1]);
+    if (!t.flag) {
+        char name[64];
+        snprintf(name, sizeof name, "%.*s", (int)n, arg + 2);
+        return unknown(cli, arg, is_long ? name : NULL, err);
+    }
+    if (is_long && arg[2 + n] == '=') value = arg + 3 + n;
+    if (!is_long && arg[2]) value = arg + 2;
+    *used = 1;
+    if (t.flag->kind == BAL_FLAG_SWITCH) {
+        if (is_long && value) return BAL_FAIL(err, BAL_E_ARG, "--%s takes no value", t.flag->name);
+        BAL_TRY(set_value(t, NULL, err));
+        if (!value) return BAL_OK;
+        char rest[3] = {'-', value[0], 0}; /* -qf: the next letter of the bundle */
+        char *word = rest;
+        if (value[1]) return BAL_FAIL(err, BAL_E_ARG, "%s: give short options one by one", arg);
+        int one;
+        return parse_flag(cli, common, 1, &word, &one, err);
+    }
+    if (!value) {
+        bool looks_like_flag = left > 1 && argv[1][0] == '-' && argv[1][1] == '-';
+        if (left < 2 || looks_like_flag)
+            return BAL_FAIL(err, BAL_E_ARG, "--%s needs a value%s%s", t.flag->name,
+                            looks_like_flag ? "; if it begins with --, write --name=value, not " : "",
+                            looks_like_flag ? argv[1] : "");
+        value = argv[1];
+        *used = 2;
+    }
+    if (t.flag->offset == offsetof(BalCommon, seed) && t.self == (char *)common) cli->seed_given = true;
+    return set_value(t, value, err);
+}
+
+BalStatus bal_command_parse(BalCli *cli, void *common, int argc, char **argv, BalError *err) {
+    const BalCommand *c = cli->command;
+    BAL_TRY(set_defaults(bal_common_flags, common, err));
+    BAL_TRY(set_defaults(c->flags, cli->self, err));
+    int n_args = 0;
+    bool flags_end = false;
+    for (int i = 0, used; i < argc; i += used) {
+        used = 1;
+        if (!flags_end && !strcmp(argv[i], "--"))
+            flags_end = true;
+        else if (!flags_end && argv[i][0] == '-' && argv[i][1])
+            BAL_TRY(parse_flag(cli, common, argc - i, argv + i, &used, err));
+        else
+            argv[n_args++] = argv[i];
+    }
+    cli->args = (const char *const *)argv;
+    cli->n_args = n_args;
+    if (((BalCommon *)common)->help) return BAL_OK;
+
+    if (n_args < c->min_args)
+        return BAL_FAIL(err, BAL_E_ARG, "something is missing: avbalance %s %s", c->name, c->usage);
+    if (c->max_args >= 0 && n_args > c->max_args)
+        return BAL_FAIL(err, BAL_E_ARG, "do not know what to do with \"%s\": avbalance %s %s", argv[c->max_args],
+                        c->name, c->usage);
+    for (const BalFlag *f = c->flags; f && f->kind != BAL_FLAG_END; f++)
+        if (f->required && !is_given((Target){f, cli->self}))
+            return BAL_FAIL(err, BAL_E_ARG, "--%s is missing: avbalance %s %s", f->name, c->name, c->usage);
+    return BAL_OK;
+}
+
+BalStatus bal_cli_settings(const BalOptionSet *sets, int n_sets, const char *recipe, const BalList *set,
+                           BalError *err) {
+    if (recipe) BAL_TRY(bal_options_load(sets, n_sets, recipe, err));
+    for (int i = 0; set && i < set->n; i++) {
+        const char *equals = strchr(set->v[i], '=');
+        if (!equals) return BAL_FAIL(err, BAL_E_ARG, "--set %s: write --set key=value", set->v[i]);
+        char key[128];
+        snprintf(key, sizeof key, "%.*s", (int)(equals - set->v[i]), set->v[i]);
+        BalStatus rc = bal_options_set(sets, n_sets, key, equals + 1, err);
+        if (rc < 0) return bal_error_add(err, rc, "in --set %s", set->v[i]);
+    }
+    return BAL_OK;
+}
+
+BalStatus bal_cli_may_write(const BalCli *cli, const char *path, BalError *err) {
+    if (cli->force || !bal_file_exists(path)) return BAL_OK;
+    return BAL_FAIL(err, BAL_E_EXISTS, "%s is already there; give -f to overwrite it", path);
+}
+
+BalStatus bal_cli_flush(BalCli *cli, BalError *err) {
+    BAL_TRY(bal_text_ok(&cli->out, err));
+    bal_progress_pause();
+    size_t n = cli->out.len;
+    bool good = fwrite(bal_text_str(&cli->out), 1, n, stdout) == n && fflush(stdout) == 0;
+    bal_text_clear(&cli->out);
+    if (!good) return BAL_FAIL(err, BAL_E_IO, "cannot write to standard output (disk full, or the reader went away)");
+    return BAL_OK;
+}
+
+static void say(const char *prefix, const char *fmt, va_list ap) {
+    bal_progress_pause();
+    fputs(prefix, stderr);
+    vfprintf(stderr, fmt, ap);
+    fputc('\n', stderr);
+}
+
+void bal_cli_note(const BalCli *cli, const char *fmt, ...) {
+    if (cli->quiet) return;
+    va_list ap;
+    va_start(ap, fmt);
+    say("", fmt, ap);
+    va_end(ap);
+}
+
+void bal_cli_warn(const BalCli *cli, const char *fmt, ...) {
+    (void)cli;
+    va_list ap;
+    va_start(ap, fmt);
+    say("warning: ", fmt, ap);
+    va_end(ap);
+}

@@ -1,0 +1,83 @@
+/* What the program says about itself: the list of commands, the help of one command, the version. */
+#include <string.h>
+
+#include "cli/command.h"
+#ifdef AVB_ROOM_backends
+#include <avbalance/backends.h>
+#endif
+
+void bal_help_program(BalText *out) {
+    bal_text_add(out, "avbalance " AVB_VERSION
+                      " measures, explains and repairs modality imbalance in audio-visual datasets.\n\n"
+                      "usage: avbalance COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands:\n");
+    for (int i = 0; i < bal_n_commands; i++)
+        bal_text_f(out, "  %-10s %s\n", bal_commands[i]->name, bal_commands[i]->summary);
+    bal_text_add(
+        out,
+        "\n`avbalance help COMMAND` or `avbalance COMMAND --help` says more; `avbalance --version` lists what is built "
+        "in.\n"
+        "exit codes: 0 done, 1 failed, 2 wrong usage, 3 input rejected, 4 not in this build, 5 verification mismatch,\n"
+        "130 interrupted (the same command continues).\n");
+}
+
+static void help_value(BalText *out, const BalFlag *f) {
+    if (f->kind == BAL_FLAG_SWITCH) return;
+    bal_text_char(out, ' ');
+    if (f->choices)
+        for (int i = 0; f->choices[i]; i++) bal_text_f(out, "%s%s", i ? "|" : "", f->choices[i]);
+    else
+        bal_text_add(out, f->value                   ? f->value
+                          : f->kind == BAL_FLAG_INT  ? "N"
+                          : f->kind == BAL_FLAG_REAL ? "X"
+                                                     : "TEXT");
+}
+
+static void help_flags(BalText *out, const BalFlag *flags) {
+    for (const BalFlag *f = flags; f && f->kind != BAL_FLAG_END; f++) {
+        size_t start = out->len;
+        if (f->letter)
+            bal_text_f(out, "  -%c, --%s", f->letter, f->name);
+        else
+            bal_text_f(out, "      --%s", f->name);
+        help_value(out, f);
+        size_t width = out->len - start;
+        if (width > 30) {
+            bal_text_char(out, '\n');
+            width = 0;
+        }
+        bal_text_f(out, "%*s  %s", (int)(30 - width), "", f->help);
+        if (f->min != 0 || f->max != 0) {
+            bal_text_f(out, "; from %g", f->min);
+            if (f->max < 1e15) bal_text_f(out, " to %g", f->max);
+        }
+        if (f->kind == BAL_FLAG_LIST) bal_text_add(out, "; may be repeated");
+        if (f->def) bal_text_f(out, " (default %s)", f->def);
+        bal_text_char(out, '\n');
+    }
+}
+
+void bal_help_command(BalText *out, const BalCommand *c) {
+    bal_text_f(out, "usage: avbalance %s %s\n\n%s.\n", c->name, c->usage, c->summary);
+    if (c->details) bal_text_f(out, "\n%s\n", c->details);
+    if (c->flags) {
+        bal_text_add(out, "\noptions:\n");
+        help_flags(out, c->flags);
+    }
+    bal_text_add(out, "\ncommon options:\n");
+    help_flags(out, bal_common_flags);
+    if (c->more_help) {
+        bal_text_char(out, '\n');
+        c->more_help(out);
+    }
+}
+
+void bal_help_version(BalText *out) {
+    bal_text_f(out, "avbalance %s\ncompiler  %s\n", AVB_VERSION, __VERSION__);
+#ifdef AVB_ROOM_backends
+    for (int i = 0; i < bal_backend_count(); i++) {
+        const char *summary, *version;
+        const char *name = bal_backend_name(i, &summary, &version);
+        bal_text_f(out, "backend   %s %s (%s)\n", name, version, summary);
+    }
+#endif
+}
