@@ -9,26 +9,37 @@
 
 typedef enum BalAudioPipeline { BAL_AUDIO_LOG_STFT, BAL_AUDIO_SPECTROGRAM, BAL_AUDIO_KALDI_FBANK } BalAudioPipeline;
 typedef enum BalAudioFit { BAL_FIT_PAD, BAL_FIT_TILE } BalAudioFit; /* too short: zeros after / repeat the wave */
+typedef enum BalAudioCrop { BAL_CROP_START, BAL_CROP_CENTRE } BalAudioCrop; /* too long: which part is kept */
+typedef enum BalAudioCentre { BAL_CENTRE_NONE, BAL_CENTRE_REFLECT, BAL_CENTRE_ZERO } BalAudioCentre;
+typedef enum BalAudioNormalise { /* AUTO: as the pipeline's authors do: log-stft none, spectrogram clip, kaldi-fbank fixed */
+                                 BAL_NORMALISE_AUTO,
+                                 BAL_NORMALISE_NONE,
+                                 BAL_NORMALISE_CLIP,
+                                 BAL_NORMALISE_FIXED
+} BalAudioNormalise;
 
 typedef struct BalAudioRecipe { /* options "audio.*" */
     int pipeline;               /* BalAudioPipeline: log-stft, spectrogram, kaldi-fbank */
-    int64_t rate_hz;            /* 0: the stream's own (kaldi-fbank only) */
-    double seconds;             /* length fed to the pipeline; longer sound is cut, shorter is fitted */
-    int fit;                    /* BalAudioFit */
-    int64_t n_fft, hop;         /* samples; spectrogram: nperseg and nperseg - noverlap */
-    int centre;                 /* log-stft padding: none, reflect, zero */
-    int64_t mel_bins, frames;   /* kaldi-fbank: bins and frames kept */
-    int normalise;              /* none, clip (per-clip mean and std), fixed (mean, std below) */
-    double mean, std;           /* fixed: (x - mean) / std */
+    int64_t rate_hz;            /* what the decoder is asked for; 0: the stream's own (kaldi-fbank only) */
+    double seconds;     /* length fed to the pipeline; longer sound is cut, shorter is fitted; 0 (kaldi-fbank): all */
+    int fit;            /* BalAudioFit; kaldi-fbank with pad: zero frames after the filterbank, as its users do */
+    int crop;           /* BalAudioCrop */
+    int64_t n_fft, hop; /* samples; spectrogram: nperseg and nperseg - noverlap */
+    int centre;         /* BalAudioCentre, log-stft only */
+    int64_t mel_bins, frames; /* kaldi-fbank: bins and frames kept */
+    int normalise;            /* BalAudioNormalise: clip = per-clip mean and std, fixed = mean and std below */
+    double mean, std;         /* fixed: (x - mean) / std */
 } BalAudioRecipe;
+
+typedef enum BalFrameCodec { BAL_FRAMES_RAW, BAL_FRAMES_JPEG } BalFrameCodec;
 
 typedef struct BalVisualRecipe { /* options "visual.*" */
     double fps;                  /* > 0: frames stored per second; else n_frames per clip */
     int64_t n_frames;
-    int64_t store_size; /* stored frames: shorter side in pixels (square: see square); 0: as decoded */
-    bool square;        /* resize straight to store_size x store_size */
+    int64_t store_size; /* stored frames: shorter side reduced to this many pixels, never enlarged; 0: as decoded */
+    bool square;        /* resize straight to store_size x store_size, smaller frames too */
     bool grey;          /* one channel (ITU-R 601 luma, as PIL's "L") */
-    int codec;          /* raw, jpeg */
+    int codec;          /* BalFrameCodec */
     int64_t jpeg_quality;
 } BalVisualRecipe;
 
@@ -44,7 +55,8 @@ BAL_API BalFeatureRecipe bal_feature_recipe_default(void);
 /* Combinations that no single range can check (hop > n_fft, fps and n_frames both 0, ...): BAL_E_ARG. */
 BAL_API BAL_MUST_USE BalStatus bal_feature_recipe_check(const BalFeatureRecipe *r, BalError *err);
 
-/* [F,T] of the audio feature ([T,F] for kaldi-fbank: time x mel, as its users store it). */
+/* [F,T] of the audio feature ([T,F] for kaldi-fbank: time x mel, as its users store it). rate_hz: of the sound, where the recipe
+ * leaves it open. */
 BAL_API void bal_audio_shape(const BalAudioRecipe *r, int rate_hz, int64_t shape[2]);
 
 /* One per thread: FFT plan, window, scratch. */
@@ -56,9 +68,9 @@ BAL_API void bal_audio_feature_destroy(BalAudioFeature **f);
 BAL_API BAL_MUST_USE BalStatus bal_audio_feature_run(BalAudioFeature *f, const float *pcm, int64_t n, int rate_hz,
                                                      float *out, BalError *err);
 
-/* Bilinear, antialiased resize as PIL and torchvision do it (support scales with the reduction). src [h,w,c] -> dst [H,W,c],
- * from the box (top, left, box_h, box_w) in source pixels. */
-BAL_API BAL_MUST_USE BalStatus bal_resize_u8(const uint8_t *src, int h, int w, int c, const double box[4], uint8_t *dst,
+/* Bilinear, antialiased resize of the box {top, left, height, width} of src [h,w,c] to dst [H,W,c], c in 1..4: crop, then resize,
+ * bit-equal to PIL's (the support grows with the reduction). BAL_E_ARG: a size below 1 or a box that leaves the picture. */
+BAL_API BAL_MUST_USE BalStatus bal_resize_u8(const uint8_t *src, int h, int w, int c, const int box[4], uint8_t *dst,
                                              int H, int W, BalError *err);
 
 /* Frames as stored: resized, grey where asked. dst is grown by the callee (bal_free'd by the caller through bal_frames_reset). */
@@ -77,10 +89,11 @@ typedef struct BalInputRecipe {
     int64_t frames; /* K per clip, taken from those stored; 1 of each K segments (random in train, middle in test) */
     double crop_min, crop_max; /* area share of RandomResizedCrop, train; 1,1: no crop */
     double flip;               /* probability, train */
-    int colour;                /* normalisation: imagenet, half ((x-0.5)/0.5), none */
+    int colour; /* normalisation of x in [0,1]: imagenet, half ((x-0.5)/0.5), none; grey imagenet: (x-0.449)/0.226 */
 } BalInputRecipe;
 BAL_API const struct BalOption *bal_input_options(void);
 BAL_API BalInputRecipe bal_input_recipe_default(void);
+BAL_API BAL_MUST_USE BalStatus bal_input_recipe_check(const BalInputRecipe *r, BalError *err); /* BAL_E_ARG */
 
 struct BalRng;
 /* Which K of n stored frames: train draws within each of K equal segments, test takes their middle; repeats where n < K. */
