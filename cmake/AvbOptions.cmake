@@ -14,6 +14,7 @@ option(AVB_BENCH "Build the benchmarks" ON)
 set(AVB_SANITIZE "" CACHE STRING "Sanitizers: address,undefined or thread")
 option(AVB_COVERAGE "Measure coverage" OFF)
 option(AVB_FUZZ "Build the fuzz targets with libFuzzer (clang)" OFF)
+set(AVB_ONLY "" CACHE STRING "Configure these folders of src/ and tests/ only, for work on one room; empty: all")
 
 add_compile_definitions(_GNU_SOURCE)
 add_compile_options(-Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef -Wformat=2 -fno-math-errno)

@@ -22,10 +22,12 @@ typedef struct BalCsv { /* zero, then bal_csv_init; bal_csv_reset frees */
     char separator;
     const char *name; /* path for messages */
     int64_t line;     /* 1-based line where the current row begins */
+    int64_t next_line;
     BalField *field;
     int n_fields;
     size_t cap;
-    BalText unescaped;
+    char *unescaped; /* text of this row's fields that held doubled quotes */
+    size_t unescaped_cap;
 } BalCsv;
 
 void bal_csv_init(BalCsv *c, const void *data, size_t n, char separator, const char *name); /* skips a BOM */
