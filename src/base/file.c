@@ -44,8 +44,8 @@ static BalStatus open_regular(const char *path, int *fd, size_t *size, BalError 
 }
 
 BalStatus bal_map_open(BalMap *m, const char *path, BalError *err) {
-    int fd;
-    size_t size;
+    int fd = -1;
+    size_t size = 0;
     BAL_TRY(open_regular(path, &fd, &size, err));
     void *p = NULL;
     if (size) p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
