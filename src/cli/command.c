@@ -209,7 +209,7 @@ BalStatus bal_cli_flush(BalCli *cli, BalError *err) {
     return BAL_OK;
 }
 
-static void say(const char *prefix, const char *fmt, va_list ap) {
+static void BAL_PRINTF(2, 0) say(const char *prefix, const char *fmt, va_list ap) {
     bal_progress_pause();
     fputs(prefix, stderr);
     vfprintf(stderr, fmt, ap);

@@ -11,7 +11,7 @@
  *         {0}};
  *     const BalCommand bal_cmd_foo = {"foo", "SCORES -o FILE", "Does this and that", "Longer text.", 1, 1, flags, sizeof(Foo), run};
  *
- * and add `foo` to AVB_COMMANDS in src/cli/CMakeLists.txt. The table drives parsing, --help and "did you mean". Common flags
+ * and add `foo:ROOM` (the room it needs) to AVB_COMMANDS in src/cli/CMakeLists.txt. The table drives parsing, --help and "did you mean". Common flags
  * (--help --json -q -v --progress -f --seed --threads) are the frame's. Values of flags are parsed and checked by base/option.h.
  *
  * A command writes its result to cli->out: text for people, or with cli->json one JSON document with a "schema". The frame prints
