@@ -1,0 +1,169 @@
+/* Analysis: from confidences to modality discrepancy, heatmap, subsets and a summary (Xia et al. 2023, sections 2 and 4).
+ *
+ * u_a and u_v of a clip are the mean probabilities that an audio-only and a visual-only network gave to its true label over their
+ * training epochs; d = u_a - u_v. Everything here works on a table of scores, wherever it came from: our own runs (scores.h part) or
+ * any CSV or TSV with an id, u_audio and u_visual. All arithmetic on u is in double, as numpy does it on the same file. */
+#ifndef AVBALANCE_ANALYSIS_H
+#define AVBALANCE_ANALYSIS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <avbalance/error.h>
+#include <avbalance/progress.h>
+
+/* ---- scores: numeric columns of the table, in the order in which they are written ---- */
+typedef enum BalScoreColumn {
+    BAL_SCORE_U_AUDIO,
+    BAL_SCORE_U_VISUAL,
+    BAL_SCORE_SD_AUDIO, /* standard deviation of the confidence over epochs (population) */
+    BAL_SCORE_SD_VISUAL,
+    BAL_SCORE_CORRECT_AUDIO, /* share of epochs in which the network was right */
+    BAL_SCORE_CORRECT_VISUAL,
+    BAL_SCORE_EPOCHS_AUDIO, /* epochs averaged over */
+    BAL_SCORE_EPOCHS_VISUAL,
+    BAL_SCORE_LOW, /* several seeds only: interval of d, share of seed pairs that disagree on its sign, 0/1 */
+    BAL_SCORE_HIGH,
+    BAL_SCORE_FLIP_RATE,
+    BAL_SCORE_UNDECIDED,
+    BAL_SCORE_COLUMNS
+} BalScoreColumn;
+BAL_API const char *bal_score_column_name(BalScoreColumn c); /* "u_audio", ... */
+
+/* How to read a table: names of its columns (NULL: id, label, split, u_audio, u_visual) and which rows count. */
+typedef struct BalScoresSpec {
+    const char *id, *label, *split, *u_audio, *u_visual;
+    const char *only_split; /* rows of other splits are checked but left out; NULL: all rows */
+    int threads;            /* 0: all processors */
+    BalProgressSink progress;
+} BalScoresSpec;
+
+typedef struct BalScores { /* zero is valid; bal_scores_reset frees */
+    int64_t n;
+    const char **id;        /* [n] unique */
+    int32_t *label, *split; /* [n] index into labels / splits, -1: none */
+    const char **labels;    /* [n_labels], in order of first appearance; splits alike */
+    const char **splits;
+    int n_labels, n_splits;
+    double *value[BAL_SCORE_COLUMNS]; /* [n] each; NULL where the table has no such column (u_audio, u_visual: never) */
+    int n_seeds;                      /* where known, else 0 */
+    struct BalScoresText *text;       /* owner of all text */
+} BalScores;
+
+/* Read a whole table into memory. Needed are columns for id, u_audio and u_visual; further ones are taken where known and skipped
+ * where not. Separator (comma, tab, semicolon), BOM, CRLF and quotes are recognised; one row per line.
+ * BAL_E_FORMAT: a column is missing, doubled, a row is too short or long, an id is empty or doubled; BAL_E_NUMERIC: u is not a
+ * number in [0,1]. The message names file, line and remedy, and is that of the first bad line. */
+BAL_API BAL_MUST_USE BalStatus bal_scores_load(BalScores *out, const char *path, const BalScoresSpec *spec,
+                                               BalError *err);
+/* Write scores.csv: id,label,split,u_audio,u_visual,discrepancy, then the columns that there are. Numbers read back exactly. */
+BAL_API BAL_MUST_USE BalStatus bal_scores_save(const BalScores *s, const char *path, BalError *err);
+BAL_API void bal_scores_reset(BalScores *s);
+
+/* The rows of a table without keeping them: for tables of any size. */
+typedef struct BalScoreText { /* not NUL-terminated; borrowed for the call */
+    const char *s;
+    uint32_t n;
+} BalScoreText;
+typedef struct BalScoreRow {
+    BalScoreText id, label, split; /* empty where there is none */
+    double u_audio, u_visual;
+    double extra
+        [BAL_SCORE_COLUMNS]; /* by column, NaN where there is none; filled only when the file was opened with `extras` */
+} BalScoreRow;
+typedef struct BalScoresFile BalScoresFile;
+BAL_API BAL_MUST_USE BalStatus bal_scores_open(BalScoresFile **out, const char *path, const BalScoresSpec *spec,
+                                               bool extras, BalError *err);
+BAL_API void bal_scores_close(BalScoresFile **f);
+BAL_API bool bal_scores_has(const BalScoresFile *f, BalScoreColumn c);
+BAL_API int64_t
+bal_scores_chunks(const BalScoresFile *f); /* the file is cut into so many pieces, whatever the threads */
+/* Call fn for blocks of rows. The rows of one chunk come in file order from one thread; different chunks from several threads at
+ * once. Doubled ids are found afterwards, so that a caller must not act for good before this has returned BAL_OK. */
+typedef BalStatus BalScoresFn(void *user, int64_t chunk, const BalScoreRow *row, int n, BalError *err);
+BAL_API BAL_MUST_USE BalStatus bal_scores_scan(BalScoresFile *f, BalScoresFn *fn, void *user, BalError *err);
+
+/* ---- scores from run folders (see DESIGN.md 5 for what is in one) ---- */
+/* u over epochs 1..epochs_used of each run. Runs of one seed and several folds are joined: a clip counts in those runs that did not
+ * train on it (not NaN), and what several runs say of it is averaged. Seeds are then averaged; with at least two seeds in both
+ * modalities the columns low, high, flip_rate and undecided appear (bal_seed_statistics over the seeds that both have).
+ * Clips that no run of one modality scored are left out and counted in *n_unscored.
+ * BAL_E_MISMATCH: runs over different clips or labels, folds that overlap; BAL_E_FORMAT, BAL_E_NUMERIC: bad files. */
+BAL_API BAL_MUST_USE BalStatus bal_scores_from_runs(BalScores *out, const char *const *audio, int n_audio,
+                                                    const char *const *visual, int n_visual, int64_t *n_unscored,
+                                                    BalError *err);
+
+/* Average the true-label confidence of each clip over epochs: the u of Xia et al. 2023, section 2.1.
+ * conf: [E,N] row major, each in [0,1], NaN where a clip was not scored; u, sd: [N], the caller's, NaN if never scored; sd (may be
+ * NULL) divides by the number of epochs. Sums run over epochs in order, as numpy's do for fewer than 8.
+ * BAL_E_ARG if E is 0; BAL_E_NUMERIC if a value lies outside [0,1]. */
+BAL_API BAL_MUST_USE BalStatus bal_confidence_mean(const double *conf, int64_t n_epochs, int64_t n_clips, double *u,
+                                                   double *sd, BalError *err);
+
+/* What several seeds say about one clip. d: [n], n >= 2. Interval: mean +- t(0.975, n - 1) * s / sqrt(n), s with n - 1, cut to
+ * [-1,1]. flip_rate: share of the n (n - 1) / 2 pairs with different signs (0 is a sign of its own). undecided: the interval
+ * contains 0, or two seeds disagree. */
+typedef struct BalSeedStatistics {
+    double mean, low, high, flip_rate;
+    bool undecided;
+} BalSeedStatistics;
+BAL_API BalSeedStatistics bal_seed_statistics(const double *d, int n);
+
+/* ---- heatmap: share of clips per 0.01 x 0.01 cell ---- */
+#define BAL_HEATMAP_BINS 100
+typedef struct BalHeatmap {
+    int64_t n;
+    int64_t counts[BAL_HEATMAP_BINS][BAL_HEATMAP_BINS]; /* [bin of u_audio][bin of u_visual] */
+    int64_t audio_preferred, visual_preferred, ties;
+    double sum_abs; /* of d */
+} BalHeatmap;
+/* Bin of u in [0,1]: numpy.histogram's with 100 bins over (0,1), hence bin k is [k * 0.01, (k + 1) * 0.01) with the edges computed
+ * in double; 1 is in the last. 0.4 is in bin 40, 0.39999999999999997 (numpy's mean of 0.1, 0.4, 0.7) in bin 39. */
+BAL_API int bal_heatmap_bin(double u);
+BAL_API void bal_heatmap_add(BalHeatmap *h, double u_audio, double u_visual);
+BAL_API BAL_MUST_USE BalStatus bal_heatmap_file(BalHeatmap *out, const char *path, const BalScoresSpec *spec,
+                                                BalError *err);
+
+/* ---- split: who is better heard, who is better seen ---- */
+#define BAL_SPLIT_MAX_THRESHOLDS 16
+#define BAL_SPLIT_MAX_SPLITS     16
+typedef struct BalSubsetCounts {
+    int64_t n, audio_preferred, visual_preferred, ties; /* d > 0, d < 0, d == 0 */
+    int64_t audio_dominated[BAL_SPLIT_MAX_THRESHOLDS];  /* d > T  */
+    int64_t visual_dominated[BAL_SPLIT_MAX_THRESHOLDS]; /* d < -T */
+} BalSubsetCounts;
+typedef struct BalSplitResult {
+    int n_thresholds, n_splits;
+    double threshold[BAL_SPLIT_MAX_THRESHOLDS]; /* ascending, without duplicates */
+    char split[BAL_SPLIT_MAX_SPLITS]
+              [32]; /* in byte order; "all" where the table has no split column or the row names none */
+    BalSubsetCounts count[BAL_SPLIT_MAX_SPLITS], all;
+} BalSplitResult;
+/* Write DIR/<split>-audio-preferred.txt, -visual-preferred.txt and per threshold T -audio-dominated-<T>.txt and
+ * -visual-dominated-<T>.txt: one id per line, in byte order (LC_ALL=C sort). Thresholds lie in (0,1). dir NULL: count only.
+ * d is u_audio - u_visual in double, compared with T in double. Memory: about 5 bytes per row more than its id. */
+BAL_API BAL_MUST_USE BalStatus bal_split_file(BalSplitResult *out, const char *path, const BalScoresSpec *spec,
+                                              const double *threshold, int n_thresholds, const char *dir,
+                                              BalError *err);
+
+/* ---- summary ---- */
+#define BAL_UNIFORM_BINS 20
+typedef struct BalGroupSummary {
+    const char *name;                                                         /* borrowed from the scores */
+    int64_t n, audio_preferred, visual_preferred, ties, beyond_02, beyond_04; /* beyond: |d| > 0.2, |d| > 0.4 */
+    double mean_u_audio, mean_u_visual, mean_d, mean_abs_d;
+    /* How far the d are from evenly spread over [-1,1]: Kolmogorov-Smirnov (largest gap of the distribution functions, in [0,1)),
+     * Wasserstein-1 (mean distance that mass would move, in [0,1]), Kullback-Leibler over 20 bins (nats, in [0, ln 20]). */
+    double ks, wasserstein, kl;
+    /* Data map (Swayamdipta et al. 2020), NaN where the table has no such columns: means over clips of spread and correctness. */
+    double sd[2], correct[2]; /* audio, visual */
+    int64_t undecided;        /* -1 where unknown */
+} BalGroupSummary;
+typedef struct BalSummary {
+    BalGroupSummary all, *split, *label; /* label: from the most heard (mean d) to the most seen */
+    int n_splits, n_labels;
+} BalSummary;
+BAL_API BAL_MUST_USE BalStatus bal_summary_make(BalSummary *out, const BalScores *s, BalError *err);
+BAL_API void bal_summary_reset(BalSummary *s);
+
+#endif
