@@ -66,8 +66,8 @@ typedef struct BalOp { /* shapes are those of the real batch: dim[0] = n * rows 
     int rows;       /* mean, mul, scale: rows per clip of in[0] */
     int kernel[3], stride[3], pad[3]; /* conv, pools: K H W; rank 4: [0] is 1,1,0 */
     bool bias, relu, residual, pool;  /* conv, linear / bn / bn / bn: see above */
-    bool no_dx;                       /* conv: dx[0] is never wanted (x is an input); the same in all phases of a layer */
-    double eps, momentum;             /* bn */
+    bool no_dx;           /* conv: dx[0] is never wanted (x is an input); the same in all phases of a layer */
+    double eps, momentum; /* bn */
 } BalOp;
 
 static inline BalDtype bal_value_dtype(const BalShape *shape, BalDtype dtype) {
