@@ -1,0 +1,34 @@
+/* The encoders of this build. A new one is a file and a line here. */
+#include <avbalance/models.h>
+#include <string.h>
+#include "base/text.h"
+
+extern const BalModelOps bal_model_resnet18;
+
+static const BalModelOps *const models[] = {&bal_model_resnet18};
+enum { N_MODELS = sizeof models / sizeof *models };
+
+int bal_model_count(void) {
+    return N_MODELS;
+}
+const BalModelOps *bal_model_at(int i) {
+    return i < 0 || i >= N_MODELS ? NULL : models[i];
+}
+
+BalStatus bal_model_find(const BalModelOps **out, const char *name, BalError *err) {
+    const char *names[N_MODELS];
+    BalText known = {0};
+    for (int i = 0; i < N_MODELS; i++) {
+        names[i] = models[i]->name;
+        bal_text_f(&known, "%s%s", i ? ", " : "", names[i]);
+        if (strcmp(name, names[i])) continue;
+        *out = models[i];
+        bal_text_reset(&known);
+        return BAL_OK;
+    }
+    const char *near = bal_closest(name, names, N_MODELS);
+    BalStatus rc = BAL_FAIL(err, BAL_E_ARG, "no encoder is called \"%s\"%s%s%s; there are: %s", name,
+                            near ? ": did you mean \"" : "", near ? near : "", near ? "\"" : "", bal_text_str(&known));
+    bal_text_reset(&known);
+    return rc;
+}
