@@ -1,4 +1,5 @@
-# avb_room(NAME SOURCES ... [ROOMS ...] [LIBS ...]): one room of src/, static library bal_NAME.
+# avb_room(NAME SOURCES ... [ROOMS ...] [LIBS ...]): one room of src/, static library bal_NAME. Its objects also go into the
+# shared library libavbalance (cmake/AvbPackage.cmake).
 function(avb_room name)
   cmake_parse_arguments(R "" "" "SOURCES;ROOMS;LIBS" ${ARGN})
   add_library(bal_${name} STATIC ${R_SOURCES})
@@ -6,6 +7,7 @@ function(avb_room name)
   list(TRANSFORM R_ROOMS PREPEND bal_)
   target_link_libraries(bal_${name} PUBLIC ${R_ROOMS} PRIVATE ${R_LIBS})
   set_property(GLOBAL APPEND PROPERTY AVB_ROOMS ${name})
+  set_property(GLOBAL APPEND PROPERTY AVB_ROOM_LIBS ${R_LIBS})
 endfunction()
 
 # avb_test(ROOM NAME SOURCES ... [ROOMS ...] [LIBS ...]): one cmocka program, CTest test ROOM.NAME with label ROOM.

@@ -24,7 +24,7 @@ static BalStatus io_error(const char *path, const char *what, BalError *err) {
 
 /* ---- in ---- */
 
-static BalStatus open_regular(const char *path, int *fd, size_t *size, BalError *err) {
+BalStatus bal_file_open(const char *path, int *fd, size_t *size, BalError *err) {
     struct stat st;
     int f = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang us */
     if (f < 0) return io_error(path, "open", err);
@@ -46,7 +46,7 @@ static BalStatus open_regular(const char *path, int *fd, size_t *size, BalError 
 BalStatus bal_map_open(BalMap *m, const char *path, BalError *err) {
     int fd = -1;
     size_t size = 0;
-    BAL_TRY(open_regular(path, &fd, &size, err));
+    BAL_TRY(bal_file_open(path, &fd, &size, err));
     void *p = NULL;
     if (size) p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     int why = errno;

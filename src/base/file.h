@@ -18,6 +18,9 @@ typedef struct BalMap { /* read-only view of a file; zero is a valid empty map *
 BAL_MUST_USE BalStatus bal_map_open(BalMap *m, const char *path, BalError *err);
 void bal_map_close(BalMap *m);
 
+/* Descriptor and size of a regular file, for those who read by position (pread); BAL_E_IO for folders, pipes and devices. */
+BAL_MUST_USE BalStatus bal_file_open(const char *path, int *fd, size_t *size, BalError *err);
+
 /* Whole file as text into *out (cleared first); BAL_E_FORMAT when larger than max_bytes (0: 1 GiB). */
 BAL_MUST_USE BalStatus bal_file_read(const char *path, size_t max_bytes, BalText *out, BalError *err);
 

@@ -135,8 +135,38 @@ bool bal_parse_i64(const char *s, int64_t *out) {
 static const double pow10_exact[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                      1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-/* Decimals of at most 15 significant digits and an exponent within +-22 are one exact integer divided or multiplied by one exact
- * power of ten, hence correctly rounded (Clinger 1990): the fast path for tables of scores. */
+/* m / 10^k for 0 < m, 0 < k <= 19, correctly rounded: an integer quotient of 63 or 64 bits whose lowest bit says "and more" loses
+ * nothing when the conversion to double rounds it to 53. */
+static double divide_exactly(uint64_t m, int k) {
+    __extension__ typedef unsigned __int128 U128;
+    static const uint64_t p10[20] = {1u,
+                                     10u,
+                                     100u,
+                                     1000u,
+                                     10000u,
+                                     100000u,
+                                     1000000u,
+                                     10000000u,
+                                     100000000u,
+                                     1000000000u,
+                                     10000000000u,
+                                     100000000000u,
+                                     1000000000000u,
+                                     10000000000000u,
+                                     100000000000000u,
+                                     1000000000000000u,
+                                     10000000000000000u,
+                                     100000000000000000u,
+                                     1000000000000000000u,
+                                     10000000000000000000u};
+    int m_zeros = __builtin_clzll(m), d_zeros = __builtin_clzll(p10[k]);
+    U128 n = (U128)(m << m_zeros) << 63;
+    uint64_t d = p10[k] << d_zeros, q = (uint64_t)(n / d);
+    return ldexp((double)(q | (n % d != 0)), d_zeros - m_zeros - 63);
+}
+
+/* Decimals without an exponent part. Up to 15 significant digits and 22 decimals they are one exact integer divided by one exact
+ * power of ten, hence correctly rounded (Clinger 1990); up to 19 digits an integer division does it. False: let strtod try. */
 static bool parse_short(const char *s, size_t n, double *out) {
     size_t i = 0;
     bool negative = n && s[0] == '-';
@@ -149,7 +179,7 @@ static bool parse_short(const char *s, size_t n, double *out) {
         if (d < 10) {
             any = true;
             if (mantissa || d) digits++;
-            if (digits > 15) return false;
+            if (digits > 19) return false;
             mantissa = mantissa * 10 + d;
             exponent -= point;
         } else if (s[i] == '.' && !point) {
@@ -158,8 +188,16 @@ static bool parse_short(const char *s, size_t n, double *out) {
             return false;
         }
     }
-    if (!any || exponent < -22) return false;
-    double v = (double)mantissa / pow10_exact[-exponent];
+    if (!any) return false;
+    double v;
+    if (digits <= 15 && exponent >= -22)
+        v = (double)mantissa / pow10_exact[-exponent];
+    else if (exponent == 0)
+        v = (double)mantissa;
+    else if (exponent >= -19)
+        v = divide_exactly(mantissa, -exponent);
+    else
+        return false;
     *out = negative ? -v : v;
     return true;
 }
