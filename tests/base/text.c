@@ -118,7 +118,7 @@ static void test_parse(void **state) {
     BalRng r = bal_rng(2, BAL_RNG_TEST, 0, 0);
     for (int k = 0; k < 50000; k++) {
         char s[40];
-        snprintf(s, sizeof s, "%.*f", (int)bal_rng_below(&r, 15), bal_rng_normal(&r));
+        snprintf(s, sizeof s, "%.*f", (int)bal_rng_below(&r, 21), bal_rng_normal(&r));
         assert_true(bal_parse_real(s, &d));
         assert_true(d == strtod(s, NULL));
     }
