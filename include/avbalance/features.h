@@ -3,6 +3,7 @@
 #define AVBALANCE_FEATURES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <avbalance/error.h>
 #include <avbalance/media.h>
