@@ -1,0 +1,21 @@
+/* Which algorithm a convolution uses: the one place that decides, per layer, direction, type and shape.
+ *
+ * The rules are fixed tables drawn from measurements (bench/bench_ops), not timings at run time: equal runs must give equal bytes,
+ * and a choice that depends on the noise of the moment would change the rounding of a whole training. */
+#include "backends/onednn/onednn.h"
+
+/* oneDNN 2 has F(4x4,3x3) in float32 on AVX-512 for all three directions (up to 2.2 times direct); oneDNN 3 dropped it, and
+ * preparation falls back to direct wherever it is not implemented. */
+bool bal_choose_winograd(const BalOp *op, BalDirection direction) {
+    (void)direction;
+    const BalShape *in = &op->in[0];
+    if (DNNL_VERSION_MAJOR >= 3 || op->dtype != BAL_F32 || in->rank != 4) return false;
+    if (op->kernel[1] != 3 || op->kernel[2] != 3 || op->stride[1] != 1 || op->stride[2] != 1) return false;
+    return in->dim[1] % 16 == 0 && op->out.dim[1] % 16 == 0;
+}
+
+/* oneDNN 3 has no fast bf16 weight gradient for a plain input of one channel (its reference code is 25 times slower than
+ * the whole step): three channels of zeros are added, which costs one pass over the input. */
+int bal_choose_min_channels(const BalOp *op) {
+    return DNNL_VERSION_MAJOR >= 3 && op->dtype == BAL_BF16 && op->out.dim[1] % 16 == 0 ? 3 : 1;
+}
