@@ -52,7 +52,7 @@ BAL_API void bal_recipe_text_free(char *text);
 /* SHA-256 of the canonical text without what only says how and how often it is run: seed, threads, backend. */
 BAL_API BAL_MUST_USE BalStatus bal_recipe_hash(const BalRecipe *r, char hex[65], BalError *err);
 BAL_API int bal_recipe_count(void); /* recipes inside this build */
-/* Name, first comment line and full text; static storage. */
+/* Name, what it is for (ends at the first newline) and full text; static storage. */
 BAL_API const char *bal_recipe_at(int i, const char **summary, const char **yaml);
 
 /* ---- one run ---- */
@@ -91,7 +91,6 @@ typedef struct BalEstimateSpec {
     const char *dir;
     int seeds;           /* runs seed, seed + 1, ... (default 1) */
     int folds;           /* 0: paper mode, clips are scored by models that trained on them; >= 2: cross-fitting */
-    int jobs;            /* runs side by side, each with threads / jobs threads (default 1) */
     double checkpoint_s; /* as in BalFitSpec */
     bool force;
     BalProgressSink progress;

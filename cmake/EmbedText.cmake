@@ -1,0 +1,13 @@
+# cmake -DOUT=FILE -DDIR=FOLDER -P EmbedText.cmake: every FOLDER/*.yaml as {"name", "text"}, for an array initialiser in C.
+file(GLOB files ${DIR}/*.yaml)
+list(SORT files)
+set(made "/* Made by cmake/EmbedText.cmake from recipes/. */\n")
+foreach(path ${files})
+  get_filename_component(name ${path} NAME_WE)
+  file(READ ${path} text)
+  string(REPLACE "\\" "\\\\" text "${text}")
+  string(REPLACE "\"" "\\\"" text "${text}")
+  string(REPLACE "\n" "\\n\"\n     \"" text "${text}")
+  string(APPEND made "    {\"${name}\",\n     \"${text}\"},\n")
+endforeach()
+file(WRITE ${OUT} "${made}")

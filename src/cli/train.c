@@ -1,0 +1,113 @@
+/* avbalance train: one model, one run folder. */
+#include "cli/train.h"
+#include <math.h>
+#include <stdio.h>
+#include <avbalance/method.h>
+#include "base/json.h"
+#include "base/thread.h"
+
+BalStatus bal_cli_recipe(const BalCli *cli, const BalTrainFlags *flags, const BalStore *store, BalRecipe *out,
+                         BalError *err) {
+    const struct {
+        const char *key, *value;
+    } shorts[] = {{"epochs", flags->epochs}, {"backend", flags->backend}, {"dtype", flags->dtype}};
+    const char *set[68];
+    char text[3][80];
+    int n = 0;
+    for (int i = 0; i < flags->set.n; i++) set[n++] = flags->set.v[i];
+    for (int i = 0; i < 3; i++) {
+        if (!shorts[i].value) continue;
+        snprintf(text[i], sizeof text[i], "train.%s=%s", shorts[i].key, shorts[i].value);
+        set[n++] = text[i];
+    }
+    BalRecipe r = bal_recipe_default();
+    r.feature = *bal_store_recipe(store);
+    BAL_TRY(bal_recipe_load(&r, flags->recipe, set, n, err));
+    if (cli->seed_given) r.train.seed = cli->seed;
+    if (!r.train.threads || cli->threads != bal_cpu_count()) r.train.threads = cli->threads;
+    *out = r;
+    return BAL_OK;
+}
+
+void bal_train_more_help(BalText *out) {
+    bal_text_add(out, "\nKeys of a recipe (--set KEY=VALUE), beside the audio.* and visual.* of the store:\n");
+    bal_options_help(bal_input_options(), out);
+    bal_options_help(bal_train_options(), out);
+}
+
+void bal_cli_accuracies(const BalFitResult *r, BalText *out) {
+    for (int k = 0; k < BAL_SPLIT_COUNT; k++)
+        if (isfinite(r->accuracy[k])) bal_text_f(out, "  %s %.3f", bal_split_name((BalSplit)k), r->accuracy[k]);
+}
+
+typedef struct Train {
+    BalTrainFlags common;
+    const char *method;
+} Train;
+
+static void print_json(BalText *out, const Train *self, const BalFitResult *r) {
+    BalJsonOut o = bal_json_out(out, true);
+    bal_json_open(&o, NULL, '{');
+    bal_json_add_text(&o, "schema", "avbalance/train/1");
+    bal_json_add_text(&o, "run", self->common.out);
+    bal_json_add_text(&o, "method", self->method);
+    bal_json_add_int(&o, "n", r->n);
+    bal_json_add_int(&o, "n_train", r->n_train);
+    bal_json_add_int(&o, "epochs", r->epochs);
+    bal_json_add_int(&o, "epochs_used", r->epochs_used);
+    bal_json_open(&o, "accuracy", '{');
+    for (int k = 0; k < BAL_SPLIT_COUNT; k++) bal_json_add_real(&o, bal_split_name((BalSplit)k), r->accuracy[k]);
+    bal_json_close(&o, '}');
+    bal_json_add_bool(&o, "already_done", r->already_done);
+    bal_json_close(&o, '}');
+    bal_text_char(out, '\n');
+}
+
+static BalStatus train(BalCli *cli, const Train *self, const BalStore *store, BalFitResult *r, BalError *err) {
+    BalFitSpec spec = bal_fit_spec_default();
+    BAL_TRY(bal_cli_recipe(cli, &self->common, store, &spec.recipe, err));
+    spec.method = self->method;
+    spec.dir = self->common.out;
+    spec.checkpoint_s = self->common.checkpoint_s;
+    spec.force = cli->force;
+    spec.progress = cli->progress;
+    return bal_fit(store, &spec, r, err);
+}
+
+static BalStatus run(BalCli *cli, BalError *err) {
+    const Train *self = cli->self;
+    BalStore *store = NULL;
+    BalFitResult r;
+    BAL_TRY(bal_store_open(&store, cli->args[0], err));
+    BalStatus rc = train(cli, self, store, &r, err);
+    bal_store_close(&store);
+    if (rc < 0) return rc;
+    if (cli->json) {
+        print_json(&cli->out, self, &r);
+        return BAL_OK;
+    }
+    bal_text_f(&cli->out, "%s  %s%d epochs, weights of epoch %d, accuracy", self->common.out,
+               r.already_done ? "already done: " : "", r.epochs, r.best_epoch);
+    bal_cli_accuracies(&r, &cli->out);
+    bal_text_char(&cli->out, '\n');
+    return BAL_OK;
+}
+
+static const BalFlag flags[] = {BAL_TRAIN_FLAGS,
+                                {"method", 'm', BAL_FLAG_STRING, "NAME",
+                                 "what to train: `methods` lists them (required)", .offset = offsetof(Train, method),
+                                 .required = true},
+                                {0}};
+
+const BalCommand bal_cmd_train = {
+    .name = "train",
+    .usage = "STORE --method NAME -o RUN",
+    .summary = "Train one model and record every clip's confidence after every epoch",
+    .details = "Given again, the same command continues where it was stopped, and says so where nothing is left to do.",
+    .min_args = 1,
+    .max_args = 1,
+    .flags = flags,
+    .self_size = sizeof(Train),
+    .run = run,
+    .more_help = bal_train_more_help,
+};

@@ -1,0 +1,60 @@
+/* Flags that `train` and `estimate` share, and the recipe they make. */
+#ifndef BAL_CLI_TRAIN_H
+#define BAL_CLI_TRAIN_H
+
+#include <avbalance/train.h>
+#include "cli/command.h"
+
+typedef struct BalTrainFlags { /* first member of a command's struct */
+    const char *out, *recipe, *epochs, *backend, *dtype;
+    BalList set;
+    double checkpoint_s;
+} BalTrainFlags;
+
+#define BAL_TRAIN_FLAGS                                                                                                 \
+    {"out",                                                                                                             \
+     'o',                                                                                                               \
+     BAL_FLAG_STRING,                                                                                                   \
+     "DIR",                                                                                                             \
+     "folder for what is made (required)",                                                                              \
+     .offset = offsetof(BalTrainFlags, out),                                                                            \
+     .required = true},                                                                                                 \
+        {"recipe",                                                                                                      \
+         'r',                                                                                                           \
+         BAL_FLAG_STRING,                                                                                               \
+         "NAME|FILE",                                                                                                   \
+         "a recipe of this build (see `recipes`) or a YAML file",                                                       \
+         .offset = offsetof(BalTrainFlags, recipe)},                                                                    \
+        {"set",                                                                                                         \
+         's',                                                                                                           \
+         BAL_FLAG_LIST,                                                                                                 \
+         "KEY=VALUE",                                                                                                   \
+         "override one value of the recipe; may be given several times",                                                \
+         .offset = offsetof(BalTrainFlags, set)},                                                                       \
+        {"epochs", 0, BAL_FLAG_STRING, "N", "same as --set train.epochs=N", .offset = offsetof(BalTrainFlags, epochs)}, \
+        {"backend",                                                                                                     \
+         0,                                                                                                             \
+         BAL_FLAG_STRING,                                                                                               \
+         "NAME",                                                                                                        \
+         "same as --set train.backend=NAME",                                                                            \
+         .offset = offsetof(BalTrainFlags, backend)},                                                                   \
+        {"dtype",                                                                                                       \
+         0,                                                                                                             \
+         BAL_FLAG_STRING,                                                                                               \
+         "f32|bf16",                                                                                                    \
+         "same as --set train.dtype=...",                                                                               \
+         .offset = offsetof(BalTrainFlags, dtype)},                                                                     \
+    {                                                                                                                   \
+        "checkpoint-every", 0, BAL_FLAG_REAL, "SECONDS",                                                                \
+            "between two checkpoints inside an epoch; 0: after every step",                                             \
+            .offset = offsetof(BalTrainFlags, checkpoint_s), .def = "300", .min = 0, .max = 1e6                         \
+    }
+
+/* The store's features, then the recipe, then --set, then the flags above, --seed and --threads. */
+BAL_MUST_USE BalStatus bal_cli_recipe(const BalCli *cli, const BalTrainFlags *flags, const BalStore *store,
+                                      BalRecipe *out, BalError *err);
+void bal_train_more_help(BalText *out); /* the keys of input.* and train.* */
+/* "train 0.981  val 0.870  test 0.861": accuracies of the splits that there are. */
+void bal_cli_accuracies(const BalFitResult *r, BalText *out);
+
+#endif

@@ -1,0 +1,47 @@
+/* Which methods there are, by name. A new method is one file and one line here. */
+#include "methods/registry.h"
+#include <string.h>
+#include "base/mem.h"
+#include "base/text.h"
+
+static const BalMethodOps *const METHODS[] = {&bal_method_audio, &bal_method_visual};
+enum { N_METHODS = sizeof METHODS / sizeof *METHODS };
+
+int bal_method_count(void) {
+    return N_METHODS;
+}
+
+const BalMethodOps *bal_method_at(int i) {
+    return METHODS[i];
+}
+
+BalStatus bal_method_find(const BalMethodOps **out, const char *name, BalError *err) {
+    const char *names[N_METHODS];
+    char list[256] = "";
+    for (int i = 0; i < N_METHODS; i++) {
+        if (!strcmp(name, METHODS[i]->name)) {
+            *out = METHODS[i];
+            return BAL_OK;
+        }
+        names[i] = METHODS[i]->name;
+        strncat(list, i ? ", " : "", sizeof list - strlen(list) - 1);
+        strncat(list, names[i], sizeof list - strlen(list) - 1);
+    }
+    const char *near = bal_closest(name, names, N_METHODS);
+    return BAL_FAIL(err, BAL_E_ARG, "there is no method \"%s\"%s%s%s; this build has %s", name,
+                    near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "", list);
+}
+
+BalStatus bal_method_open(BalMethod *out, const char *name, BalError *err) {
+    BalMethod m = {0};
+    BAL_TRY(bal_method_find(&m.ops, name, err));
+    BAL_TRY(bal_alloc(&m.self, 1, m.ops->state_size, err));
+    *out = m;
+    return BAL_OK;
+}
+
+void bal_method_close(BalMethod *m) {
+    if (m->ops && m->ops->reset) m->ops->reset(m->self);
+    bal_free(m->self);
+    *m = (BalMethod){0};
+}

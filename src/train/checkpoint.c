@@ -1,0 +1,417 @@
+/* Claiming a run folder, checkpoints, and the files of a finished run.
+ *
+ *   DIR/recipe.yaml            the identity of the run: comment lines that say with what it was begun, then the effective recipe.
+ *                              Written first; compared line by line when the command is given again.
+ *   DIR/checkpoint/<position>/ state.safetensors (weights, statistics, moments), method.bin where the method keeps state,
+ *                              position.json written last: a folder without it was being written when the process died.
+ *   DIR/run.json               written last of all: the run is complete. The checkpoints are then removed.
+ *
+ * Positions sort by name, so the newest complete folder is the one to continue from; older ones go only after a newer one is
+ * complete. What lies in DIR beside them may be newer than the checkpoint (the record, the best weights): it is cut back to the
+ * checkpoint's epoch or written again with the same bytes, because the work after the checkpoint is repeated exactly. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <avbalance/version.h>
+#include "base/csv.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/npy.h"
+#include "train/run.h"
+
+static const char *const FILES[] = {"run.json",        "checkpoint",          "confidence.npy", "correct.npy",
+                                    "log.jsonl",       "timing.jsonl",        "ids.txt",        "logits.npy",
+                                    "predictions.csv", "weights.safetensors", "last_batch.txt", "recipe.yaml"};
+enum { N_FILES = sizeof FILES / sizeof *FILES };
+
+/* ---- identity ---- */
+
+/* "2 of 5, 0a1b2c3d" or "none": which clips are held out is part of what a run is. */
+static void fold_text(const BalRun *run, BalText *out) {
+    const BalFitSpec *s = run->spec;
+    if (!s->fold) {
+        bal_text_add(out, "none");
+        return;
+    }
+    char hex[65];
+    bal_sha256_text(s->fold, (size_t)run->n * sizeof *s->fold, hex);
+    bal_text_f(out, "%d of %d, %.12s", s->held_out, s->folds, hex);
+}
+
+static BalStatus identity(const BalRun *run, BalText *out, BalError *err) {
+    char *yaml = NULL;
+    BAL_TRY(bal_recipe_text(&run->recipe, &yaml, err));
+    bal_text_f(out, "# version: %s\n", bal_version());
+    bal_text_f(out, "# method: %s\n# store: %s\n# held out fold: ", run->method.ops->name, bal_store_hash(run->store));
+    fold_text(run, out);
+    bal_text_f(out, "\n%s", yaml);
+    bal_recipe_text_free(yaml);
+    return bal_text_ok(out, err);
+}
+
+static size_t line_length(const char *s) {
+    return strcspn(s, "\n");
+}
+
+/* Name the first line in which the two texts differ, with the section it stands in. */
+static BalStatus differs(const char *dir, const char *old, const char *now, BalError *err) {
+    char section[32] = "";
+    while (*old && *now && line_length(old) == line_length(now) && !strncmp(old, now, line_length(now))) {
+        size_t n = line_length(now);
+        if (n && n < sizeof section && now[n - 1] == ':' && *now != ' ')
+            snprintf(section, sizeof section, "%.*s.", (int)n - 1, now);
+        old += n + (old[n] == '\n');
+        now += n + (now[n] == '\n');
+    }
+    if (*old == '#' || *now == '#') section[0] = '\0';
+    old += strspn(old, "# ");
+    now += strspn(now, "# ");
+    return BAL_FAIL(
+        err, BAL_E_MISMATCH,
+        "%s was begun with \"%s%.*s\", now it is \"%s%.*s\": give the same settings, another folder, or -f to "
+        "start anew",
+        dir, section, (int)line_length(old), old, section, (int)line_length(now), now);
+}
+
+static BalStatus empty_folder(const char *dir, BalText *path, BalError *err) {
+    for (int i = 0; i < N_FILES; i++) {
+        BAL_TRY(bal_path_in(path, dir, FILES[i], err));
+        if (bal_is_dir(path->data) || bal_file_exists(path->data)) BAL_TRY(bal_remove_tree(path->data, err));
+    }
+    return BAL_OK;
+}
+
+/* A folder that holds anything, but no recipe.yaml, is not ours to write into. */
+static BalStatus must_be_empty(const char *dir, BalError *err) {
+    char **names = NULL;
+    int n = 0;
+    BAL_TRY(bal_list_dir(dir, &names, &n, err));
+    BalStatus rc = BAL_OK;
+    if (n > 0)
+        rc = BAL_FAIL(err, BAL_E_EXISTS, "%s exists and holds no run (found %s): choose another folder", dir, names[0]);
+    bal_names_free(names, n);
+    return rc;
+}
+
+static BalStatus claim(BalRun *run, BalText *path, BalText *now, BalText *old, bool *done, BalError *err) {
+    const char *dir = run->dir;
+    BAL_TRY(identity(run, now, err));
+    BAL_TRY(bal_make_dirs(dir, err));
+    BAL_TRY(bal_sweep_tmp(dir, err));
+    BAL_TRY(bal_path_in(path, dir, "recipe.yaml", err));
+    if (bal_file_exists(path->data)) {
+        BAL_TRY(bal_file_read(path->data, 0, old, err));
+        if (!run->spec->force && !strcmp(bal_text_str(old), now->data)) {
+            BAL_TRY(bal_path_in(path, dir, "run.json", err));
+            *done = bal_file_exists(path->data);
+            return BAL_OK;
+        }
+        if (!run->spec->force) return differs(dir, bal_text_str(old), now->data, err);
+        BAL_TRY(empty_folder(dir, path, err));
+    } else {
+        BAL_TRY(must_be_empty(dir, err));
+    }
+    *done = false;
+    BAL_TRY(bal_path_in(path, dir, "recipe.yaml", err));
+    return bal_file_write(path->data, now->data, now->len, err);
+}
+
+BalStatus bal_run_claim(BalRun *run, bool *done, BalError *err) {
+    BalText path = {0}, now = {0}, old = {0};
+    BalStatus rc = claim(run, &path, &now, &old, done, err);
+    bal_text_reset(&path);
+    bal_text_reset(&now);
+    bal_text_reset(&old);
+    return rc;
+}
+
+/* ---- position ---- */
+
+static void position_text(const BalPosition *at, BalText *out) {
+    BalJsonOut o = bal_json_out(out, true);
+    bal_json_open(&o, NULL, '{');
+    bal_json_add_int(&o, "epoch", at->epoch);
+    bal_json_add_int(&o, "step", at->step);
+    bal_json_add_real(&o, "loss", at->loss);
+    bal_json_add_int(&o, "seen", at->seen);
+    bal_json_add_int(&o, "right", at->right);
+    bal_json_add_int(&o, "best_epoch", at->best_epoch);
+    bal_json_add_real(&o, "best_value", at->best_value);
+    bal_json_open(&o, "accuracy", '[');
+    for (int k = 0; k < BAL_SPLIT_COUNT; k++) bal_json_add_real(&o, NULL, at->accuracy[k]);
+    bal_json_close(&o, ']');
+    bal_json_close(&o, '}');
+}
+
+static BalStatus position_read(const char *path, BalPosition *at, BalError *err) {
+    BalJson *j = NULL;
+    BAL_TRY(bal_json_load(&j, path, err));
+    *at = (BalPosition){
+        .epoch = bal_json_int(bal_json_get(j, "epoch"), -1),
+        .step = bal_json_int(bal_json_get(j, "step"), -1),
+        .loss = bal_json_real(bal_json_get(j, "loss"), NAN),
+        .seen = bal_json_int(bal_json_get(j, "seen"), 0),
+        .right = bal_json_int(bal_json_get(j, "right"), 0),
+        .best_epoch = bal_json_int(bal_json_get(j, "best_epoch"), 0),
+        .best_value = bal_json_real(bal_json_get(j, "best_value"), -INFINITY),
+    };
+    for (int k = 0; k < BAL_SPLIT_COUNT; k++)
+        at->accuracy[k] = bal_json_real(bal_json_at(bal_json_get(j, "accuracy"), (size_t)k), NAN);
+    bal_json_free(&j);
+    if (at->epoch < 0 || at->step < 0 || at->best_epoch > at->epoch)
+        return BAL_FAIL(err, BAL_E_FORMAT, "%s is not the position of a run; start anew with -f", path);
+    return BAL_OK;
+}
+
+/* ---- best epoch ---- */
+
+static void add_csv_row(BalText *out, const BalRun *run, int64_t i) {
+    const BalStore *s = run->store;
+    const float *z = run->best.logits + i * run->ctx.n_classes;
+    int top = 0;
+    for (int k = 1; k < run->ctx.n_classes; k++)
+        if (z[k] > z[top]) top = k;
+    bool scored = run->best.correct[i] != 255;
+    bal_csv_quote(out, bal_store_id(s, i));
+    bal_text_char(out, ',');
+    bal_csv_quote(out, bal_store_class(s, bal_store_label(s, i)));
+    bal_text_f(out, ",%s,", bal_split_name(bal_store_split(s, i)));
+    if (scored) bal_csv_quote(out, bal_store_class(s, top));
+    bal_text_char(out, ',');
+    if (scored) bal_text_float(out, run->best.confidence[i]);
+    bal_text_char(out, '\n');
+}
+
+static BalStatus write_best(BalRun *run, BalText *path, BalText *csv, BalError *err) {
+    char epoch[24];
+    snprintf(epoch, sizeof epoch, "%lld", (long long)run->at.best_epoch);
+    const char *meta[] = {
+        "format", "pt",  "producer", "avbalance", "method", run->method.ops->name, "model", run->recipe.train.model,
+        "epoch",  epoch, NULL};
+    BAL_TRY(bal_path_in(path, run->dir, "weights.safetensors", err));
+    BAL_TRY(bal_session_save(run->session, path->data, meta, err));
+    const int64_t dim[2] = {run->n, run->ctx.n_classes};
+    BAL_TRY(bal_path_in(path, run->dir, "logits.npy", err));
+    BAL_TRY(bal_npy_write(path->data, BAL_NPY_F32, dim, 2, run->best.logits, err));
+    bal_text_add(csv, "id,label,split,prediction,confidence\n");
+    for (int64_t i = 0; i < run->n; i++) add_csv_row(csv, run, i);
+    BAL_TRY(bal_text_ok(csv, err));
+    BAL_TRY(bal_path_in(path, run->dir, "predictions.csv", err));
+    return bal_file_write(path->data, csv->data, csv->len, err);
+}
+
+/* The session holds the running weights, which come back afterwards. */
+BalStatus bal_run_keep_best(BalRun *run, BalError *err) {
+    if (!run->best_weights) return BAL_OK;
+    BalText path = {0}, csv = {0};
+    float *running = NULL;
+    BalStatus rc = bal_session_snapshot(run->session, &running, err);
+    if (rc == BAL_OK) rc = bal_session_restore(run->session, run->best_weights, err);
+    if (rc == BAL_OK) rc = write_best(run, &path, &csv, err);
+    if (running) {
+        BalStatus back = bal_session_restore(run->session, running, rc == BAL_OK ? err : NULL);
+        if (rc == BAL_OK) rc = back;
+    }
+    if (rc == BAL_OK) bal_session_release(run->session, &run->best_weights);
+    bal_session_release(run->session, &running);
+    bal_text_reset(&path);
+    bal_text_reset(&csv);
+    return rc;
+}
+
+/* ---- checkpoints ---- */
+
+static BalStatus write_method(const BalRun *run, const char *path, BalError *err) {
+    BalWriter *w = NULL;
+    if (!run->method.ops->save) return BAL_OK;
+    BAL_TRY(bal_writer_open(&w, path, err));
+    BalStatus rc = run->method.ops->save(run->method.self, w, err);
+    if (rc < 0) {
+        bal_writer_abort(&w);
+        return rc;
+    }
+    return bal_writer_commit(&w, err);
+}
+
+static BalStatus read_method(BalRun *run, const char *path, BalError *err) {
+    BalMap map = {0};
+    if (!run->method.ops->load) return BAL_OK;
+    BAL_TRY(bal_map_open(&map, path, err));
+    BalStatus rc = run->method.ops->load(run->method.self, &map, err);
+    bal_map_close(&map);
+    return rc;
+}
+
+/* Remove every checkpoint but `kept` (a name, or NULL: all). */
+static BalStatus drop_others(const char *folder, const char *kept, BalText *path, BalError *err) {
+    char **names = NULL;
+    int n = 0;
+    BAL_TRY(bal_list_dir(folder, &names, &n, err));
+    BalStatus rc = BAL_OK;
+    for (int i = 0; i < n && rc == BAL_OK; i++) {
+        if (kept && !strcmp(names[i], kept)) continue;
+        rc = bal_path_in(path, folder, names[i], err);
+        if (rc == BAL_OK) rc = bal_remove_tree(path->data, err);
+    }
+    bal_names_free(names, n);
+    return rc;
+}
+
+static BalStatus write_checkpoint(BalRun *run, BalText *folder, BalText *here, BalText *path, BalError *err) {
+    char name[48];
+    BalText json = {0};
+    snprintf(name, sizeof name, "%06lld-%09lld", (long long)run->at.epoch, (long long)run->at.step);
+    BAL_TRY(bal_path_in(folder, run->dir, "checkpoint", err));
+    BAL_TRY(bal_path_in(here, folder->data, name, err));
+    BAL_TRY(bal_path_in(path, here->data, "position.json", err));
+    if (bal_file_exists(path->data)) return BAL_OK; /* resumed and stopped again at once */
+    if (bal_is_dir(here->data)) BAL_TRY(bal_remove_tree(here->data, err));
+    BAL_TRY(bal_make_dirs(here->data, err));
+    BAL_TRY(bal_path_in(path, here->data, "state.safetensors", err));
+    BAL_TRY(bal_session_save_state(run->session, path->data, NULL, err));
+    BAL_TRY(bal_path_in(path, here->data, "method.bin", err));
+    BAL_TRY(write_method(run, path->data, err));
+    position_text(&run->at, &json);
+    BalStatus rc = bal_text_ok(&json, err);
+    if (rc == BAL_OK) rc = bal_path_in(path, here->data, "position.json", err);
+    if (rc == BAL_OK) rc = bal_file_write(path->data, json.data, json.len, err);
+    bal_text_reset(&json);
+    if (rc < 0) return rc;
+    return drop_others(folder->data, name, path, err);
+}
+
+BalStatus bal_run_checkpoint(BalRun *run, BalError *err) {
+    BalText folder = {0}, here = {0}, path = {0};
+    BalStatus rc = bal_run_keep_best(run, err);
+    if (rc == BAL_OK) rc = write_checkpoint(run, &folder, &here, &path, err);
+    if (rc < 0) bal_error_add(err, rc, "while writing a checkpoint of %s", run->dir);
+    bal_text_reset(&folder);
+    bal_text_reset(&here);
+    bal_text_reset(&path);
+    return rc;
+}
+
+/* Newest complete one, by name: *found is its path, empty where there is none. */
+static BalStatus newest(const char *folder, BalText *found, BalText *path, BalError *err) {
+    char **names = NULL;
+    int n = 0;
+    BAL_TRY(bal_list_dir(folder, &names, &n, err));
+    BalStatus rc = BAL_OK;
+    bal_text_clear(found);
+    for (int i = n - 1; i >= 0 && rc == BAL_OK && !found->len; i--) {
+        rc = bal_path_in(found, folder, names[i], err);
+        if (rc == BAL_OK) rc = bal_path_in(path, found->data, "position.json", err);
+        if (rc == BAL_OK && !bal_file_exists(path->data)) bal_text_clear(found);
+    }
+    bal_names_free(names, n);
+    return rc;
+}
+
+static BalStatus resume(BalRun *run, BalText *folder, BalText *here, BalText *path, BalError *err) {
+    BAL_TRY(bal_path_in(folder, run->dir, "checkpoint", err));
+    if (!bal_is_dir(folder->data)) return BAL_OK;
+    BAL_TRY(newest(folder->data, here, path, err));
+    if (!here->len) return BAL_OK;
+    BAL_TRY(bal_path_in(path, here->data, "position.json", err));
+    BAL_TRY(position_read(path->data, &run->at, err));
+    BAL_TRY(bal_path_in(path, here->data, "state.safetensors", err));
+    BAL_TRY(bal_session_load_state(run->session, path->data, err));
+    BAL_TRY(bal_path_in(path, here->data, "method.bin", err));
+    BAL_TRY(read_method(run, path->data, err));
+    return bal_record_read(&run->record, run->dir, (int)run->at.epoch, err);
+}
+
+BalStatus bal_run_resume(BalRun *run, BalError *err) {
+    BalText folder = {0}, here = {0}, path = {0};
+    BalStatus rc = resume(run, &folder, &here, &path, err);
+    if (rc < 0) bal_error_add(err, rc, "while continuing the run in %s", run->dir);
+    bal_text_reset(&folder);
+    bal_text_reset(&here);
+    bal_text_reset(&path);
+    return rc;
+}
+
+/* ---- the end ---- */
+
+static BalStatus result_text(const BalRun *run, BalText *out, BalError *err) {
+    char hash[65];
+    const BalTrainRecipe *t = &run->recipe.train;
+    unsigned in = run->method.ops->inputs;
+    BAL_TRY(bal_recipe_hash(&run->recipe, hash, err));
+    BalJsonOut o = bal_json_out(out, true);
+    bal_json_open(&o, NULL, '{');
+    bal_json_add_text(&o, "schema", "avbalance/run/1");
+    bal_json_add_text(&o, "version", bal_version());
+    bal_json_add_text(&o, "method", run->method.ops->name);
+    bal_json_add_text(&o, "modality", in == BAL_TAG_AUDIO ? "audio" : in == BAL_TAG_VISUAL ? "visual" : "both");
+    bal_json_add_text(&o, "model", t->model);
+    bal_json_add_int(&o, "seed", t->seed);
+    bal_json_add_int(&o, "fold", run->spec->fold ? run->spec->held_out : -1);
+    bal_json_add_int(&o, "folds", run->spec->fold ? run->spec->folds : 0);
+    bal_json_add_int(&o, "epochs", run->at.epoch);
+    bal_json_add_int(&o, "epochs_used", run->at.best_epoch);
+    bal_json_add_int(&o, "best_epoch", run->at.best_epoch);
+    bal_json_add_text(&o, "selection",
+                      !run->has_val && t->selection != BAL_SELECT_LAST ? "last epoch: the store has no validation split"
+                      : t->selection == BAL_SELECT_ACCURACY            ? "best validation accuracy"
+                      : t->selection == BAL_SELECT_LOSS                ? "best validation loss"
+                                                                       : "last epoch");
+    bal_json_open(&o, "accuracy", '{');
+    for (int k = 0; k < BAL_SPLIT_COUNT; k++) bal_json_add_real(&o, bal_split_name((BalSplit)k), run->at.accuracy[k]);
+    bal_json_close(&o, '}');
+    bal_json_add_int(&o, "n", run->n);
+    bal_json_add_int(&o, "n_train", run->n_train);
+    bal_json_add_int(&o, "n_classes", run->ctx.n_classes);
+    bal_json_open(&o, "classes", '[');
+    for (int k = 0; k < run->ctx.n_classes; k++) bal_json_add_text(&o, NULL, bal_store_class(run->store, k));
+    bal_json_close(&o, ']');
+    bal_json_add_text(&o, "store_hash", bal_store_hash(run->store));
+    bal_json_add_text(&o, "recipe_hash", hash);
+    bal_json_add_text(&o, "backend", t->backend);
+    bal_json_add_text(&o, "dtype", t->dtype == BAL_BF16 ? "bf16" : "f32");
+    bal_json_add_int(&o, "threads", t->threads);
+    bal_json_close(&o, '}');
+    bal_text_char(out, '\n');
+    return bal_text_ok(out, err);
+}
+
+static BalStatus finish(BalRun *run, BalText *path, BalText *json, BalError *err) {
+    BAL_TRY(bal_run_keep_best(run, err));
+    BAL_TRY(result_text(run, json, err));
+    BAL_TRY(bal_path_in(path, run->dir, "run.json", err));
+    BAL_TRY(bal_file_write(path->data, json->data, json->len, err));
+    BAL_TRY(bal_path_in(path, run->dir, "checkpoint", err));
+    return bal_is_dir(path->data) ? bal_remove_tree(path->data, err) : BAL_OK;
+}
+
+BalStatus bal_run_finish(BalRun *run, BalError *err) {
+    BalText path = {0}, json = {0};
+    BalStatus rc = finish(run, &path, &json, err);
+    bal_text_reset(&path);
+    bal_text_reset(&json);
+    return rc;
+}
+
+BalStatus bal_run_read_result(const char *dir, BalFitResult *out, BalError *err) {
+    static const char *const SPLITS[] = {"train", "val", "test"};
+    BalText path = {0};
+    BalJson *j = NULL;
+    BalStatus rc = bal_path_in(&path, dir, "run.json", err);
+    if (rc == BAL_OK) rc = bal_json_load(&j, path.data, err);
+    bal_text_reset(&path);
+    if (rc < 0) return rc;
+    *out = (BalFitResult){
+        .n = bal_json_int(bal_json_get(j, "n"), 0),
+        .n_train = bal_json_int(bal_json_get(j, "n_train"), 0),
+        .epochs = (int)bal_json_int(bal_json_get(j, "epochs"), 0),
+        .epochs_used = (int)bal_json_int(bal_json_get(j, "epochs_used"), 0),
+        .best_epoch = (int)bal_json_int(bal_json_get(j, "best_epoch"), 0),
+        .already_done = true,
+    };
+    for (int k = 0; k < BAL_SPLIT_COUNT; k++)
+        out->accuracy[k] = bal_json_real(bal_json_get(bal_json_get(j, "accuracy"), SPLITS[k]), NAN);
+    bal_json_free(&j);
+    return BAL_OK;
+}

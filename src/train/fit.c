@@ -1,0 +1,448 @@
+/* Fit: one model from its first step to its run.json.
+ *
+ * An epoch is: the train clips in an order that depends on (seed, epoch) alone, one method step per batch, then an evaluation of all
+ * clips, one row in the record, and the decision whether this epoch is the best so far. Because order, augmentation and initial
+ * weights are counter-based and the session's state is saved whole, the position (epoch, step) is all that a resumed run needs to
+ * go on exactly as if it had never stopped. Checkpoints are written inside an epoch every checkpoint_s seconds, and at its end
+ * unless the last is only moments old: a small network would otherwise spend its time writing.
+ *
+ * A last batch of one clip has no batch statistics worth the name (with a 1x1 map the variance is 0/0), so the epoch's first clip is
+ * then seen a second time beside it; every clip is trained on in every epoch. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <avbalance/backends.h>
+#include <avbalance/models.h>
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/option.h"
+#include "base/thread.h"
+#include "train/run.h"
+
+#define EPOCH_END_GAP_S 15.0 /* a checkpoint costs about half a second for two ResNet-18 */
+
+BalFitSpec bal_fit_spec_default(void) {
+    return (BalFitSpec){.method = "audio", .recipe = bal_recipe_default(), .held_out = -1, .checkpoint_s = 300};
+}
+
+/* ---- progress ---- */
+
+bool bal_run_tick(BalRun *run, int64_t n) {
+    run->done_clips += n;
+    const BalProgressSink *sink = &run->spec->progress;
+    if (!sink->fn) return true;
+    double s = bal_now_s() - run->begun_s, rate = (double)(run->done_clips - run->begun_clips) / fmax(s, 1e-3);
+    int64_t left = (int64_t)((double)(run->total_clips - run->done_clips) / fmax(rate, 1e-3));
+    int64_t epoch = run->at.epoch + 1 < run->recipe.train.epochs ? run->at.epoch + 1 : run->recipe.train.epochs;
+    char note[192];
+    snprintf(note, sizeof note, "epoch %lld/%lld%s, %.0f clips/s, at most %lld:%02lld left", (long long)epoch,
+             (long long)run->recipe.train.epochs, run->note, rate, (long long)left / 60, (long long)left % 60);
+    const BalProgress p = {run->stage, run->done_clips, run->total_clips, "clips", note};
+    return sink->fn(sink->user, &p);
+}
+
+/* ---- setting up ---- */
+
+static BalStatus check_features(const BalRun *run, BalError *err) {
+    const BalFeatureRecipe *have = bal_store_recipe(run->store), *want = &run->spec->recipe.feature;
+    BalText a = {0}, b = {0};
+    BalStatus rc = BAL_OK;
+    for (const BalOption *o = bal_feature_options(); o->name && rc == BAL_OK; o++) {
+        bal_text_clear(&a);
+        bal_text_clear(&b);
+        bal_options_value(o, have, &a);
+        bal_options_value(o, want, &b);
+        rc = bal_text_ok(&b, err);
+        if (rc == BAL_OK && strcmp(bal_text_str(&a), bal_text_str(&b)))
+            rc = BAL_FAIL(
+                err, BAL_E_MISMATCH,
+                "the recipe asks for %s = %s, the store was made with %s: ingest with this recipe, or leave the "
+                "line out",
+                o->name, bal_text_str(&b), bal_text_str(&a));
+    }
+    bal_text_reset(&a);
+    bal_text_reset(&b);
+    return rc;
+}
+
+/* Fill run->train_clip (train split without the held out fold) and run->score_clip (all but those, when there are folds). */
+static BalStatus choose_clips(BalRun *run, BalError *err) {
+    const int *fold = run->spec->fold;
+    run->n = bal_store_count(run->store);
+    BAL_TRY(bal_alloc(&run->train_clip, (size_t)run->n, sizeof *run->train_clip, err));
+    BAL_TRY(bal_alloc(&run->score_clip, (size_t)run->n, sizeof *run->score_clip, err));
+    for (int64_t i = 0; i < run->n; i++) {
+        BalSplit split = bal_store_split(run->store, i);
+        bool train = split == BAL_SPLIT_TRAIN && !(fold && fold[i] == run->spec->held_out);
+        if (bal_store_label(run->store, i) < 0)
+            return BAL_FAIL(err, BAL_E_ARG, "clip %s has no label: training needs one for every clip",
+                            bal_store_id(run->store, i));
+        if (train) run->train_clip[run->n_train++] = i;
+        if (!train || !fold) run->score_clip[run->n_score++] = i;
+        run->has_val |= split == BAL_SPLIT_VAL;
+    }
+    if (run->n_train < 2)
+        return BAL_FAIL(
+            err, BAL_E_ARG,
+            "the store has %lld clips to train on, at least 2 are needed: see the split column of its manifest",
+            (long long)run->n_train);
+    int64_t batch = run->recipe.train.batch;
+    run->n_order = run->n_train + (run->n_train % batch == 1);
+    run->n_steps = (run->n_order + batch - 1) / batch;
+    return bal_alloc(&run->order, (size_t)run->n_order, sizeof *run->order, err);
+}
+
+static BalStatus build(BalRun *run, const struct BalBackendOps *backend, BalError *err) {
+    const BalTrainRecipe *t = &run->recipe.train;
+    BalMethodNeeds needs = {1, 1, 1};
+    int64_t audio[2], size = run->recipe.input.image_size;
+    bal_store_audio_shape(run->store, audio);
+    BalNetSpec net = {
+        .audio = {4, {1, 1, audio[0], audio[1]}},
+        .visual = {4, {run->recipe.input.frames, bal_store_channels(run->store), size, size}},
+        .n_classes = bal_store_n_classes(run->store),
+    };
+    BAL_TRY(bal_model_find(&net.encoder, t->model, err));
+    BAL_TRY(bal_graph_create(&run->graph, err));
+    BAL_TRY(run->method.ops->build(run->method.self, &net, run->graph, &needs, err));
+    BAL_TRY(bal_graph_finish(run->graph, err));
+    BalSessionConfig cfg = bal_session_config_default();
+    cfg.backend = backend;
+    cfg.dtype = (BalDtype)t->dtype;
+    cfg.threads = (int)t->threads;
+    cfg.batch = (int)(t->batch > t->eval_batch ? t->batch : t->eval_batch);
+    cfg.n_slots = needs.n_slots;
+    cfg.n_grads = needs.n_grads;
+    cfg.n_sweeps = needs.n_sweeps;
+    cfg.seed = (uint64_t)t->seed;
+    return bal_session_create(&run->session, run->graph, &cfg, err);
+}
+
+static BalStatus open_readers(BalRun *run, BalError *err) {
+    const BalTrainRecipe *t = &run->recipe.train;
+    BalReaderSpec spec = {
+        .want_audio = run->method.ops->inputs & BAL_TAG_AUDIO,
+        .want_visual = run->method.ops->inputs & BAL_TAG_VISUAL,
+        .input = run->recipe.input,
+        .batch = (int)t->batch,
+        .workers = t->threads > 3 ? (int)t->threads / 2 : 1,
+        .ahead = 4,
+        .seed = (uint64_t)t->seed,
+    };
+    BAL_TRY(bal_reader_open(&run->train_reader, run->store, &spec, err));
+    spec.batch = (int)t->eval_batch;
+    return bal_reader_open(&run->score_reader, run->store, &spec, err);
+}
+
+static BalStatus alloc_scored(BalScored *s, int64_t n, int c, BalError *err) {
+    BAL_TRY(bal_alloc(&s->confidence, (size_t)n, sizeof *s->confidence, err));
+    BAL_TRY(bal_alloc(&s->correct, (size_t)n, sizeof *s->correct, err));
+    return bal_alloc(&s->logits, (size_t)n * (size_t)c, sizeof *s->logits, err);
+}
+
+static BalStatus take_memory(BalRun *run, BalError *err) {
+    const BalTrainRecipe *t = &run->recipe.train;
+    int c = bal_store_n_classes(run->store);
+    size_t rows = (size_t)(t->batch > t->eval_batch ? t->batch : t->eval_batch);
+    run->ctx = (BalMethodCtx){.session = run->session,
+                              .seed = (uint64_t)t->seed,
+                              .n_classes = c,
+                              .n_epochs = (uint32_t)t->epochs,
+                              .n_steps = run->n_steps};
+    run->record.n = run->n;
+    run->at.best_value = -INFINITY;
+    for (int k = 0; k < BAL_SPLIT_COUNT; k++) run->at.accuracy[k] = NAN;
+    BAL_TRY(bal_alloc(&run->ctx.z, rows * (size_t)c, sizeof(float), err));
+    BAL_TRY(bal_alloc(&run->ctx.dz, rows * (size_t)c, sizeof(float), err));
+    BAL_TRY(bal_alloc(&run->p, rows * (size_t)c, sizeof(float), err));
+    BAL_TRY(alloc_scored(&run->scored, run->n, c, err));
+    return alloc_scored(&run->best, run->n, c, err);
+}
+
+static BalStatus write_ids(const BalRun *run, BalError *err) {
+    BalText ids = {0}, path = {0};
+    for (int64_t i = 0; i < run->n; i++) bal_text_f(&ids, "%s\n", bal_store_id(run->store, i));
+    BalStatus rc = bal_text_ok(&ids, err);
+    if (rc == BAL_OK) rc = bal_path_in(&path, run->dir, "ids.txt", err);
+    if (rc == BAL_OK) rc = bal_file_write(path.data, ids.data, ids.len, err);
+    bal_text_reset(&ids);
+    bal_text_reset(&path);
+    return rc;
+}
+
+/* The recipe as used: what "all processors" and "the best backend" mean here becomes part of the run. */
+static BalStatus effective(BalRun *run, const struct BalBackendOps **backend, BalError *err) {
+    BalTrainRecipe *t = &run->recipe.train;
+    BAL_TRY(bal_backend_find(backend, *t->backend ? t->backend : NULL, err));
+    for (int i = 0; i < bal_backend_count() && !*t->backend; i++) {
+        const struct BalBackendOps *b;
+        const char *name = bal_backend_name(i, NULL, NULL);
+        BAL_TRY(bal_backend_find(&b, name, err));
+        if (b == *backend) snprintf(t->backend, sizeof t->backend, "%s", name);
+    }
+    if (!t->threads) t->threads = bal_cpu_count();
+    return BAL_OK;
+}
+
+static void name_stage(BalRun *run) {
+    int n = snprintf(run->stage, sizeof run->stage, "train %s, seed %lld", run->method.ops->name,
+                     (long long)run->recipe.train.seed);
+    if (run->spec->fold)
+        snprintf(run->stage + n, sizeof run->stage - (size_t)n, ", fold %d of %d", run->spec->held_out + 1,
+                 run->spec->folds);
+}
+
+/* ---- one epoch ---- */
+
+static double lr_of(const BalTrainRecipe *t, int64_t epoch) {
+    const BalSchedule s = {t->schedule, t->step, t->gamma, t->lr_min, t->epochs};
+    double rise = epoch < t->warmup ? (double)(epoch + 1) / (double)(t->warmup + 1) : 1;
+    return rise * bal_schedule_lr(&s, t->lr, epoch);
+}
+
+/* The loss or the weights are no numbers any more: say where, write the batch's clips down, keep the last checkpoint. */
+static BalStatus report_batch(const BalRun *run, const BalBatch *b, BalStatus rc, BalError *err) {
+    const BalTrainRecipe *t = &run->recipe.train;
+    BalText ids = {0}, path = {0};
+    for (int i = 0; i < b->n; i++) bal_text_f(&ids, "%s\n", bal_store_id(run->store, b->clip[i]));
+    bool written = bal_text_ok(&ids, NULL) == BAL_OK &&
+                   bal_path_in(&path, run->dir, "last_batch.txt", NULL) == BAL_OK &&
+                   bal_file_write(path.data, ids.data, ids.len, NULL) == BAL_OK;
+    bal_text_reset(&ids);
+    bal_text_reset(&path);
+    return bal_error_add(err, rc,
+                         "in epoch %lld, step %lld of %lld, clips %s, ...%s: lower train.lr (now %g)%s and give -f",
+                         (long long)run->at.epoch + 1, (long long)run->at.step + 1, (long long)run->n_steps,
+                         bal_store_id(run->store, b->clip[0]), written ? " (all in last_batch.txt)" : "",
+                         lr_of(t, run->at.epoch), t->dtype == BAL_BF16 ? " or set train.dtype=f32" : "");
+}
+
+static int64_t count_right(const BalMethodCtx *c) {
+    int64_t right = 0;
+    for (int i = 0; i < c->batch.n; i++) {
+        const float *z = c->z + (size_t)i * (size_t)c->n_classes;
+        int top = 0;
+        for (int k = 1; k < c->n_classes; k++)
+            if (z[k] > z[top]) top = k;
+        right += top == c->batch.label[i];
+    }
+    return right;
+}
+
+static BalStatus train_step(BalRun *run, const BalBatch *b, const BalOptimiser *o, BalError *err) {
+    BalMethodCtx *c = &run->ctx;
+    c->batch = (BalMethodBatch){b->audio, b->visual, b->label, b->clip, b->n};
+    c->step = run->at.step;
+    BalStatus rc = bal_method_step(&run->method, c, o, err);
+    if (rc < 0) return rc == BAL_E_NUMERIC ? report_batch(run, b, rc, err) : rc;
+    run->at.step++;
+    run->at.loss += c->loss * b->n;
+    run->at.seen += b->n;
+    run->at.right += count_right(c);
+    return BAL_OK;
+}
+
+static BalStatus save_if_due(BalRun *run, double after_s, BalError *err) {
+    if (bal_now_s() - run->saved_s < after_s) return BAL_OK;
+    BalStatus rc = bal_run_checkpoint(run, err);
+    run->saved_s = bal_now_s();
+    return rc;
+}
+
+/* Stopped by the user: what was done so far is kept. */
+static BalStatus stop(BalRun *run, BalError *err) {
+    BAL_TRY(bal_run_checkpoint(run, err));
+    return BAL_FAIL(err, BAL_E_CANCELLED, "stopped in epoch %lld of %s; the same command continues",
+                    (long long)run->at.epoch + 1, run->dir);
+}
+
+static BalStatus train_epoch(BalRun *run, BalError *err) {
+    const BalTrainRecipe *t = &run->recipe.train;
+    const BalOptimiser o = {.kind = (BalOptimiserKind)t->optimiser,
+                            .lr = lr_of(t, run->at.epoch),
+                            .momentum = t->momentum,
+                            .weight_decay = t->weight_decay,
+                            .beta1 = 0.9,
+                            .beta2 = 0.999,
+                            .eps = 1e-8};
+    const BalBatch *b;
+    BalStatus rc;
+    memcpy(run->order, run->train_clip, (size_t)run->n_train * sizeof *run->order);
+    bal_clips_shuffle(run->order, run->n_train, (uint64_t)t->seed, (uint32_t)run->at.epoch);
+    if (run->n_order > run->n_train) run->order[run->n_train] = run->order[0];
+    BAL_TRY(bal_reader_start(run->train_reader, run->order, run->n_order, (uint32_t)run->at.epoch, true, run->at.step,
+                             err));
+    while ((rc = bal_reader_next(run->train_reader, &b, err)) == BAL_OK) {
+        BAL_TRY(train_step(run, b, &o, err));
+        snprintf(run->note, sizeof run->note, ", loss %.3f", run->at.loss / (double)run->at.seen);
+        if (!bal_run_tick(run, b->n)) return stop(run, err);
+        BAL_TRY(save_if_due(run, run->spec->checkpoint_s, err));
+    }
+    return rc == BAL_END ? BAL_OK : rc;
+}
+
+/* ---- after an epoch ---- */
+
+static double accuracy(const BalSplitScore *s) {
+    return s->n ? (double)s->right / (double)s->n : NAN;
+}
+
+static bool is_better(const BalRun *run, double *value) {
+    const BalSplitScore *val = &run->scored.split[BAL_SPLIT_VAL];
+    int rule = run->recipe.train.selection;
+    if (rule == BAL_SELECT_LAST || !val->n) return true;
+    *value = rule == BAL_SELECT_LOSS ? -val->loss / (double)val->n : accuracy(val);
+    return *value > run->at.best_value;
+}
+
+static void log_line(const BalRun *run, bool best, BalText *out) {
+    BalJsonOut o = bal_json_out(out, false);
+    bal_json_open(&o, NULL, '{');
+    bal_json_add_int(&o, "epoch", run->at.epoch + 1);
+    bal_json_add_real(&o, "lr", lr_of(&run->recipe.train, run->at.epoch));
+    bal_json_add_real(&o, "running_loss", run->at.loss / (double)run->at.seen);
+    bal_json_add_real(&o, "running_accuracy", (double)run->at.right / (double)run->at.seen);
+    for (int k = 0; k < BAL_SPLIT_COUNT; k++) {
+        const BalSplitScore *s = &run->scored.split[k];
+        if (!s->n) continue;
+        bal_json_open(&o, bal_split_name((BalSplit)k), '{');
+        bal_json_add_int(&o, "n", s->n);
+        bal_json_add_real(&o, "loss", s->loss / (double)s->n);
+        bal_json_add_real(&o, "accuracy", accuracy(s));
+        bal_json_close(&o, '}');
+    }
+    bal_json_add_bool(&o, "best", best);
+    bal_json_close(&o, '}');
+}
+
+/* Keep the weights in memory until the next checkpoint; the scores change places with those of the best so far. */
+static BalStatus keep_epoch(BalRun *run, double value, BalError *err) {
+    if (run->best_weights) bal_session_release(run->session, &run->best_weights);
+    BAL_TRY(bal_session_snapshot(run->session, &run->best_weights, err));
+    BalScored s = run->best;
+    run->best = run->scored;
+    run->scored = s;
+    run->at.best_epoch = run->at.epoch + 1;
+    run->at.best_value = value;
+    for (int k = 0; k < BAL_SPLIT_COUNT; k++) run->at.accuracy[k] = accuracy(&run->best.split[k]);
+    return BAL_OK;
+}
+
+static BalStatus close_epoch(BalRun *run, double train_s, double score_s, BalError *err) {
+    BalText log = {0}, timing = {0};
+    double value = -INFINITY;
+    bool best = is_better(run, &value);
+    log_line(run, best, &log);
+    bal_text_f(&timing, "{\"epoch\":%lld,\"train_s\":%.3f,\"score_s\":%.3f}", (long long)run->at.epoch + 1, train_s,
+               score_s);
+    BalStatus rc = bal_text_ok(&log, err);
+    if (rc == BAL_OK) rc = bal_text_ok(&timing, err);
+    if (rc == BAL_OK) rc = bal_record_add(&run->record, &run->scored, log.data, timing.data, err);
+    if (rc == BAL_OK) rc = bal_record_write(&run->record, run->dir, err);
+    bal_text_reset(&log);
+    bal_text_reset(&timing);
+    if (rc < 0) return rc;
+
+    int shown = run->has_val ? BAL_SPLIT_VAL : BAL_SPLIT_TRAIN;
+    snprintf(run->note, sizeof run->note, ", loss %.3f, %s acc %.3f", run->at.loss / (double)run->at.seen,
+             bal_split_name((BalSplit)shown), accuracy(&run->scored.split[shown]));
+    if (best) BAL_TRY(keep_epoch(run, value, err));
+    run->at.epoch++;
+    run->at.step = run->at.seen = run->at.right = 0;
+    run->at.loss = 0;
+    return BAL_OK;
+}
+
+static BalStatus hook(const BalRun *run, BalMethodHook *fn, BalMethodCtx *c, BalError *err) {
+    return fn ? fn(run->method.self, c, err) : BAL_OK;
+}
+
+static BalStatus one_epoch(BalRun *run, BalError *err) {
+    double s0 = bal_now_s(), gap = fmin(run->spec->checkpoint_s, EPOCH_END_GAP_S);
+    run->ctx.epoch = (uint32_t)run->at.epoch;
+    if (!run->at.step) BAL_TRY(hook(run, run->method.ops->epoch_begin, &run->ctx, err));
+    BAL_TRY(train_epoch(run, err));
+    double s1 = bal_now_s();
+    BalStatus rc = bal_run_evaluate(run, err);
+    if (rc == BAL_E_CANCELLED) return stop(run, err);
+    BAL_TRY(rc);
+    BAL_TRY(hook(run, run->method.ops->epoch_end, &run->ctx, err));
+    BAL_TRY(close_epoch(run, s1 - s0, bal_now_s() - s1, err));
+    return save_if_due(run, gap, err);
+}
+
+static bool is_over(const BalRun *run) {
+    const BalTrainRecipe *t = &run->recipe.train;
+    if (run->at.epoch >= t->epochs) return true;
+    return t->patience && run->at.epoch && run->at.epoch - run->at.best_epoch >= t->patience;
+}
+
+/* ---- the whole ---- */
+
+static BalStatus begin(BalRun *run, const struct BalBackendOps *backend, BalError *err) {
+    BAL_TRY(build(run, backend, err));
+    BAL_TRY(take_memory(run, err));
+    BAL_TRY(open_readers(run, err));
+    BAL_TRY(bal_run_resume(run, err));
+    if (run->at.step > run->n_steps || run->at.epoch > run->recipe.train.epochs)
+        return BAL_FAIL(err, BAL_E_FORMAT, "%s: the checkpoint's position lies outside the run; start anew with -f",
+                        run->dir);
+    BAL_TRY(write_ids(run, err));
+    run->begun_s = run->saved_s = bal_now_s();
+    run->total_clips = run->recipe.train.epochs * (run->n_order + run->n_score);
+    run->done_clips = run->begun_clips = run->at.epoch * (run->n_order + run->n_score) + run->at.seen;
+    return BAL_OK;
+}
+
+static BalStatus fit(BalRun *run, BalFitResult *out, BalError *err) {
+    const struct BalBackendOps *backend;
+    bool done = false;
+    BAL_TRY(bal_method_open(&run->method, run->spec->method, err));
+    BAL_TRY(check_features(run, err));
+    BAL_TRY(effective(run, &backend, err));
+    BAL_TRY(choose_clips(run, err));
+    name_stage(run);
+    BAL_TRY(bal_run_claim(run, &done, err));
+    if (done) return bal_run_read_result(run->dir, out, err);
+    BAL_TRY(begin(run, backend, err));
+    while (!is_over(run)) BAL_TRY(one_epoch(run, err));
+    BAL_TRY(bal_run_finish(run, err));
+    BalFitResult r = {.n = run->n, .n_train = run->n_train, .epochs = (int)run->at.epoch};
+    r.epochs_used = r.best_epoch = (int)run->at.best_epoch;
+    memcpy(r.accuracy, run->at.accuracy, sizeof r.accuracy);
+    *out = r;
+    return BAL_OK;
+}
+
+static void free_scored(BalScored *s) {
+    bal_free(s->confidence);
+    bal_free(s->correct);
+    bal_free(s->logits);
+}
+
+static void close_run(BalRun *run) {
+    bal_reader_close(&run->train_reader);
+    bal_reader_close(&run->score_reader);
+    if (run->best_weights) bal_session_release(run->session, &run->best_weights);
+    bal_session_destroy(&run->session);
+    bal_graph_destroy(&run->graph);
+    bal_method_close(&run->method);
+    bal_record_reset(&run->record);
+    free_scored(&run->scored);
+    free_scored(&run->best);
+    bal_free(run->ctx.z);
+    bal_free(run->ctx.dz);
+    bal_free(run->p);
+    bal_free(run->train_clip);
+    bal_free(run->score_clip);
+    bal_free(run->order);
+}
+
+BalStatus bal_fit(const BalStore *store, const BalFitSpec *spec, BalFitResult *out, BalError *err) {
+    BalRun run = {.store = store, .spec = spec, .recipe = spec->recipe, .dir = spec->dir};
+    BalStatus rc = fit(&run, out, err);
+    close_run(&run);
+    return rc;
+}

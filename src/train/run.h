@@ -1,0 +1,97 @@
+/* One run while it is being trained: what fit, evaluate, record and checkpoint share.
+ *
+ * Position is the whole of what a resumed run must know beside the session's state; everything else follows from the recipe. */
+#ifndef BAL_TRAIN_RUN_H
+#define BAL_TRAIN_RUN_H
+
+#include <avbalance/dataset.h>
+#include <avbalance/method.h>
+#include <avbalance/train.h>
+#include "base/text.h"
+
+/* ---- evaluation: one pass over clips in eval mode (evaluate.c) ---- */
+typedef struct BalSplitScore {
+    int64_t n, right;
+    double loss; /* sum of -log confidence */
+} BalSplitScore;
+
+typedef struct BalScored { /* [n], [n], [n,n_classes] over all clips of the store */
+    float *confidence;     /* NaN: not scored */
+    uint8_t *correct;      /* 255: not scored */
+    float *logits;         /* NaN: not scored */
+    BalSplitScore split[BAL_SPLIT_COUNT];
+} BalScored;
+
+/* ---- what is kept of every epoch (record.c) ---- */
+typedef struct BalRecord {
+    int64_t n;    /* clips */
+    int n_epochs; /* rows filled */
+    size_t confidence_cap, correct_cap;
+    float *confidence; /* [n_epochs,n] */
+    uint8_t *correct;  /* [n_epochs,n] */
+    BalText log, timing;
+} BalRecord;
+
+/* out becomes the path of `name` in dir. */
+BAL_MUST_USE BalStatus bal_path_in(BalText *out, const char *dir, const char *name, BalError *err);
+
+void bal_record_reset(BalRecord *r);
+/* One more row, and one more line in log and timing. */
+BAL_MUST_USE BalStatus bal_record_add(BalRecord *r, const BalScored *s, const char *log, const char *timing,
+                                      BalError *err);
+BAL_MUST_USE BalStatus bal_record_write(const BalRecord *r, const char *dir, BalError *err);
+/* The first n_epochs rows of what stands in dir; later ones (written after the last checkpoint) are dropped. */
+BAL_MUST_USE BalStatus bal_record_read(BalRecord *r, const char *dir, int n_epochs, BalError *err);
+
+/* ---- where a run stands (checkpoint.c) ---- */
+typedef struct BalPosition {
+    int64_t epoch, step; /* epochs done, steps done of the running one */
+    double loss;         /* of the running epoch: sum over clips seen */
+    int64_t seen, right;
+    int64_t best_epoch;               /* 1-based; 0: none yet */
+    double best_value;                /* larger is better */
+    double accuracy[BAL_SPLIT_COUNT]; /* of the best epoch */
+} BalPosition;
+
+typedef struct BalRun {
+    const BalStore *store;
+    const BalFitSpec *spec;
+    BalRecipe recipe; /* as used: threads and backend filled in */
+    const char *dir;
+    char stage[64]; /* "train audio seed 0 fold 2" for progress */
+    BalMethod method;
+    BalGraph *graph;
+    BalSession *session;
+    BalReader *train_reader, *score_reader;
+    BalMethodCtx ctx;
+    BalScored scored, best; /* best: of the best epoch while best_weights is set */
+    float *p;               /* [eval_batch,n_classes] */
+    float *best_weights;    /* snapshot not yet on disk, or NULL */
+    int64_t *train_clip, *order, *score_clip;
+    int64_t n, n_train, n_order, n_score, n_steps;
+    bool has_val;
+    BalRecord record;
+    BalPosition at;
+    int64_t done_clips, total_clips; /* progress */
+    double begun_s, saved_s;         /* clock: start of this process's work, last checkpoint */
+    int64_t begun_clips;
+    char note[96];
+} BalRun;
+
+/* Confidence, correctness and logits of run->score_clip after the running epoch. BAL_E_CANCELLED, BAL_E_NUMERIC (names the clip). */
+BAL_MUST_USE BalStatus bal_run_evaluate(BalRun *run, BalError *err);
+/* Report progress after n more clips; false: asked to stop. */
+bool bal_run_tick(BalRun *run, int64_t n);
+
+/* Whether dir can be used: made, emptied of another run with spec->force, or holding this very run. *done: it is complete. */
+BAL_MUST_USE BalStatus bal_run_claim(BalRun *run, bool *done, BalError *err);
+/* Continue from the newest complete checkpoint, if there is one. */
+BAL_MUST_USE BalStatus bal_run_resume(BalRun *run, BalError *err);
+BAL_MUST_USE BalStatus bal_run_checkpoint(BalRun *run, BalError *err);
+/* Weights, logits and predictions of the best epoch into dir, if they are not there already. */
+BAL_MUST_USE BalStatus bal_run_keep_best(BalRun *run, BalError *err);
+/* run.json, then the checkpoints go. */
+BAL_MUST_USE BalStatus bal_run_finish(BalRun *run, BalError *err);
+BAL_MUST_USE BalStatus bal_run_read_result(const char *dir, BalFitResult *out, BalError *err);
+
+#endif
