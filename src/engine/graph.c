@@ -330,6 +330,9 @@ BalStatus bal_graph_finish(BalGraph *g, BalError *err) {
     for (int i = g->n_nodes - 1; i >= 0; i--)
         for (int k = 0; g->node[i].live && k < g->node[i].op.n_in; k++)
             graph_producer(g, g->node[i].in[k])->live = true;
+    for (int i = 0; i < g->n_params; i++)
+        if (!g->node[g->param[i].node].live)
+            return BAL_FAIL(err, BAL_E_ARG, "layer \"%s\": no output depends on it", g->node[g->param[i].node].op.name);
     g->finished = true;
     return BAL_OK;
 }

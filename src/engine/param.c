@@ -1,0 +1,182 @@
+/* Parameters and gradients of a session: where they lie, how they begin, and what methods read and change.
+ *
+ * Trainable parameters are one block of floats in the backend's layouts; each gradient buffer and each moment has the same layout, so
+ * that updates and reductions run over stretches of memory without knowing layouts. Running statistics are a block of their own. */
+#include "engine/session.h"
+#include <math.h>
+#include <string.h>
+#include "base/mem.h"
+#include "base/rng.h"
+
+static BalStatus find_param(const BalSession *s, int i, bool trainable, BalError *err) {
+    if (i < 0 || i >= s->g->n_params) return BAL_FAIL(err, BAL_E_ARG, "parameter %d of %d", i, s->g->n_params);
+    if (trainable && !s->g->param[i].is.trainable)
+        return BAL_FAIL(err, BAL_E_ARG, "\"%s\" is a running statistic: it has no gradient", s->g->param[i].is.name);
+    return BAL_OK;
+}
+
+BalStatus bal_session_check_grad(const BalSession *s, int grad, BalError *err) {
+    if (grad < 0 || grad >= s->cfg.n_grads)
+        return BAL_FAIL(err, BAL_E_ARG, "gradient buffer %d of %d", grad, s->cfg.n_grads);
+    return BAL_OK;
+}
+
+static BalStatus check(const BalSession *s, int grad, int i, BalError *err) {
+    BAL_TRY(bal_session_check_grad(s, grad, err));
+    return find_param(s, i, true, err);
+}
+
+/* ---- layout ---- */
+BalStatus bal_session_pack(BalSession *s, int i, float *at, const float *plain, BalError *err) {
+    const GraphParam *p = &s->g->param[i];
+    const BalOp op = bal_plan_op(&s->plan_for, p->node, 1);
+    return s->b->param_set(s->self, &op, p->which, at, plain, err);
+}
+
+BalStatus bal_session_unpack(BalSession *s, int i, float *plain, const float *at, BalError *err) {
+    const GraphParam *p = &s->g->param[i];
+    const BalOp op = bal_plan_op(&s->plan_for, p->node, 1);
+    if (s->b->sync) BAL_TRY(s->b->sync(s->self, err));
+    return s->b->param_get(s->self, &op, p->which, plain, at, err);
+}
+
+BalStatus bal_session_params_open(BalSession *s, BalError *err) {
+    int64_t largest = s->cfg.batch;
+    BAL_TRY(bal_alloc(&s->place, (size_t)s->g->n_params, sizeof *s->place, err));
+    for (int i = 0; i < s->g->n_params; i++) {
+        const GraphParam *p = &s->g->param[i];
+        const BalOp op = bal_plan_op(&s->plan_for, p->node, 1);
+        size_t *end = p->is.trainable ? &s->w_floats : &s->state_floats;
+        s->place[i] = (ParamPlace){*end, s->b->param_floats(s->self, &op, p->which), bal_shape_count(&p->is.shape), 0};
+        *end += s->place[i].floats;
+        if (s->place[i].count > largest) largest = s->place[i].count;
+    }
+    BAL_TRY(bal_alloc(&s->host, (size_t)largest, sizeof *s->host, err));
+    BAL_TRY(bal_session_take(s, s->w_floats * sizeof(float), &s->w, err));
+    BAL_TRY(bal_session_take(s, s->state_floats * sizeof(float), &s->state, err));
+    BAL_TRY(bal_alloc(&s->grad, (size_t)s->cfg.n_grads, sizeof *s->grad, err));
+    for (int i = 0; i < s->cfg.n_grads; i++)
+        BAL_TRY(bal_session_take(s, s->w_floats * sizeof(float), &s->grad[i], err));
+    return BAL_OK;
+}
+
+/* ---- first weights (methods.md 1.1) ---- */
+/* Standard deviation: kaiming-normal with fan-out for convolutions, xavier-normal for linear layers; 0: a constant. */
+static double init_std(const GraphParam *p, BalOpKind kind) {
+    const BalShape *s = &p->is.shape;
+    double window = 1;
+    for (int i = 2; i < s->rank; i++) window *= (double)s->dim[i];
+    if (p->which > 0) return 0;
+    if (kind == BAL_OP_CONV) return sqrt(2 / ((double)s->dim[0] * window));
+    return kind == BAL_OP_LINEAR ? sqrt(2 / (double)(s->dim[0] + s->dim[1])) : 0;
+}
+
+BalStatus bal_session_init(BalSession *s, BalError *err) {
+    for (int i = 0; i < s->g->n_params; i++) {
+        const GraphParam *p = &s->g->param[i];
+        const BalOpKind kind = s->g->node[p->node].op.kind;
+        const double std = init_std(p, kind), mean = kind == BAL_OP_BN && (p->which == 0 || p->which == 3);
+        BalRng rng = bal_rng(s->cfg.seed, BAL_RNG_INIT, 0, (uint64_t)i);
+        for (int64_t k = 0; k < s->place[i].count; k++)
+            s->host[k] = (float)(std > 0 ? std * bal_rng_normal(&rng) : mean);
+        BAL_TRY(bal_session_pack(s, i, param_at(s, i), s->host, err));
+    }
+    s->version += 1;
+    return BAL_OK;
+}
+
+/* ---- reading and writing ---- */
+int bal_session_n_params(const BalSession *s) {
+    return s->g->n_params;
+}
+
+const BalParam *bal_session_param(const BalSession *s, int i) {
+    return i < 0 || i >= s->g->n_params ? NULL : &s->g->param[i].is;
+}
+
+int bal_session_find_param(const BalSession *s, const char *name) {
+    for (int i = 0; i < s->g->n_params; i++)
+        if (!strcmp(s->g->param[i].is.name, name)) return i;
+    return -1;
+}
+
+BalStatus bal_session_param_get(BalSession *s, int i, float *plain, BalError *err) {
+    BAL_TRY(find_param(s, i, false, err));
+    return bal_session_unpack(s, i, plain, param_at(s, i), err);
+}
+
+BalStatus bal_session_param_set(BalSession *s, int i, const float *plain, BalError *err) {
+    BAL_TRY(find_param(s, i, false, err));
+    s->version += 1;
+    return bal_session_pack(s, i, param_at(s, i), plain, err);
+}
+
+BalStatus bal_session_grad_get(BalSession *s, int grad, int i, float *plain, BalError *err) {
+    BAL_TRY(check(s, grad, i, err));
+    return bal_session_unpack(s, i, plain, s->grad[grad] + s->place[i].at, err);
+}
+
+BalStatus bal_session_grad_set(BalSession *s, int grad, int i, const float *plain, BalError *err) {
+    BAL_TRY(check(s, grad, i, err));
+    return bal_session_pack(s, i, s->grad[grad] + s->place[i].at, plain, err);
+}
+
+/* ---- what methods read and change (methods.md 10.1, S3); padding is zero and so adds nothing ---- */
+BalStatus bal_session_stats(BalSession *s, int grad, int other, int i, BalParamStats *out, BalError *err) {
+    BAL_TRY(check(s, grad, i, err));
+    BAL_TRY(check(s, other, i, err));
+    const ParamPlace *p = &s->place[i];
+    const float *g = s->grad[grad] + p->at, *o = s->grad[other] + p->at, *w = s->w + p->at;
+    double unused;
+    out->n = p->count;
+    BAL_TRY(s->b->reduce(s->self, g, g, p->floats, &out->sum_g, &out->sum_gg, err));
+    BAL_TRY(s->b->reduce(s->self, g, o, p->floats, &unused, &out->dot, err));
+    return s->b->reduce(s->self, w, w, p->floats, &unused, &out->sum_ww, err);
+}
+
+BalStatus bal_session_grad_scale(BalSession *s, int grad, int i, double factor, BalError *err) {
+    return bal_session_grad_axpy(s, grad, 0, grad, factor, i, err);
+}
+
+BalStatus bal_session_grad_axpy(BalSession *s, int to, double beta, int from, double alpha, int i, BalError *err) {
+    BAL_TRY(check(s, to, i, err));
+    BAL_TRY(check(s, from, i, err));
+    const ParamPlace *p = &s->place[i];
+    return s->b->axpby(s->self, p->floats, alpha, s->grad[from] + p->at, beta, s->grad[to] + p->at, err);
+}
+
+BalStatus bal_session_grad_noise(BalSession *s, int grad, int i, double sigma, uint64_t seed, uint32_t epoch,
+                                 uint64_t step, BalError *err) {
+    BAL_TRY(check(s, grad, i, err));
+    float *at = s->grad[grad] + s->place[i].at;
+    BalRng rng = bal_rng(seed, BAL_RNG_METHOD, epoch, step * (uint64_t)s->g->n_params + (uint64_t)i);
+    BAL_TRY(bal_session_unpack(s, i, s->host, at, err));
+    for (int64_t k = 0; k < s->place[i].count; k++) s->host[k] = (float)(s->host[k] + sigma * bal_rng_normal(&rng));
+    return bal_session_pack(s, i, at, s->host, err);
+}
+
+/* ---- snapshots: the two blocks as they lie, weights first ---- */
+BalStatus bal_session_snapshot(BalSession *s, float **out, BalError *err) {
+    float *copy;
+    BAL_TRY(bal_alloc(&copy, s->w_floats + s->state_floats, sizeof *copy, err));
+    BalStatus rc = s->b->sync ? s->b->sync(s->self, err) : BAL_OK;
+    if (rc >= 0) rc = s->b->download(s->self, copy, s->w, s->w_floats * sizeof *copy, err);
+    if (rc >= 0) rc = s->b->download(s->self, copy + s->w_floats, s->state, s->state_floats * sizeof *copy, err);
+    if (rc < 0)
+        bal_free(copy);
+    else
+        *out = copy;
+    return rc;
+}
+
+BalStatus bal_session_restore(BalSession *s, const float *snapshot, BalError *err) {
+    s->version += 1;
+    BAL_TRY(s->b->upload(s->self, s->w, snapshot, s->w_floats * sizeof *snapshot, err));
+    return s->b->upload(s->self, s->state, snapshot + s->w_floats, s->state_floats * sizeof *snapshot, err);
+}
+
+void bal_session_release(BalSession *s, float **snapshot) {
+    (void)s;
+    bal_free(*snapshot);
+    *snapshot = NULL;
+}
