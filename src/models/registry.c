@@ -3,9 +3,9 @@
 #include <string.h>
 #include "base/text.h"
 
-extern const BalModelOps bal_model_resnet18;
+extern const BalModelOps bal_model_resnet18, bal_model_tiny;
 
-static const BalModelOps *const models[] = {&bal_model_resnet18};
+static const BalModelOps *const models[] = {&bal_model_resnet18, &bal_model_tiny};
 enum { N_MODELS = sizeof models / sizeof *models };
 
 int bal_model_count(void) {
