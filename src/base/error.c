@@ -8,7 +8,7 @@
 
 /* Append to err->text from `at` on; where it does not fit, the text ends with "...". Line ends and control bytes of hostile
  * names become blanks: a message is one line. */
-static void append(BalError *err, size_t at, const char *fmt, va_list ap) {
+static void BAL_PRINTF(3, 0) append(BalError *err, size_t at, const char *fmt, va_list ap) {
     size_t room = sizeof err->text - at;
     int n = vsnprintf(err->text + at, room, fmt, ap);
     if (n < 0)

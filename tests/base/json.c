@@ -63,6 +63,7 @@ static void write_all(BalText *t, bool pretty) {
     bal_json_add_int(&o, NULL, INT64_MIN);
     bal_json_add_real(&o, NULL, 0.1);
     bal_json_add_real(&o, NULL, NAN);
+    bal_json_add_real(&o, NULL, -0.0);
     bal_json_close(&o, ']');
     bal_json_open(&o, "empty", '{');
     bal_json_close(&o, '}');
@@ -77,7 +78,7 @@ static void test_write(void **state) {
     write_all(&t, false);
     assert_string_equal(
         t.data, "{\"s\":\"a\\\"\\\\\\n\xc3\xa9\xEF\xBF\xBD\\u0001\",\"none\":null,\"list\":[-9223372036854775808,0.1,"
-                "null],\"empty\":{},\"yes\":true}");
+                "null,-0.0],\"empty\":{},\"yes\":true}");
     BalJson *root;
     assert_ok(parse(t.data, &root, &err));
     bal_json_free(&root);
