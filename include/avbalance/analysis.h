@@ -78,9 +78,11 @@ BAL_API void bal_scores_close(BalScoresFile **f);
 BAL_API bool bal_scores_has(const BalScoresFile *f, BalScoreColumn c);
 BAL_API int64_t
 bal_scores_chunks(const BalScoresFile *f); /* the file is cut into so many pieces, whatever the threads */
-/* Call fn for blocks of rows. The rows of one chunk come in file order from one thread; different chunks from several threads at
- * once. Doubled ids are found afterwards, so that a caller must not act for good before this has returned BAL_OK. */
-typedef BalStatus BalScoresFn(void *user, int64_t chunk, const BalScoreRow *row, int n, BalError *err);
+/* Call fn for blocks of rows. The rows of one chunk come in file order from one thread, and then once n = 0 for its end; different
+ * chunks come from several threads at once, each worker numbered from 0 to bal_scores_workers() - 1. Doubled ids are found last, so
+ * that a caller must not act for good before this has returned BAL_OK. */
+typedef BalStatus BalScoresFn(void *user, int64_t chunk, int worker, const BalScoreRow *row, int n, BalError *err);
+BAL_API int bal_scores_workers(const BalScoresFile *f);
 BAL_API BAL_MUST_USE BalStatus bal_scores_scan(BalScoresFile *f, BalScoresFn *fn, void *user, BalError *err);
 
 /* ---- scores from run folders (see DESIGN.md 5 for what is in one) ---- */
@@ -165,5 +167,10 @@ typedef struct BalSummary {
 } BalSummary;
 BAL_API BAL_MUST_USE BalStatus bal_summary_make(BalSummary *out, const BalScores *s, BalError *err);
 BAL_API void bal_summary_reset(BalSummary *s);
+
+/* ---- agreement with a truth that is known ---- */
+/* Spearman's rank correlation of x and y, [n] each, in [-1,1]; ties share their mean rank; 0 where one side is constant.
+ * BAL_E_ARG if n < 2; BAL_E_NUMERIC if a value is not finite. */
+BAL_API BAL_MUST_USE BalStatus bal_spearman(const double *x, const double *y, int64_t n, double *rho, BalError *err);
 
 #endif

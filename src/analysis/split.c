@@ -1,0 +1,391 @@
+/* Subset lists: the ids of a table of any size, sorted, in one file per split and subset.
+ *
+ * A distribution sort of the ids themselves, so that no step jumps through memory:
+ *
+ *   sample      some thousand ids, spread over the file, sorted: every eighth one borders a bucket of about 1 MiB of rows
+ *   scan        each chunk notes its rows as entries (cell, split, length, id) and deals them out by bucket (counting sort)
+ *   buckets     each bucket gathers its entries from all chunks, sorts them and makes the text of every list
+ *   write       the texts are appended to the lists in the order of the buckets
+ *
+ * A cell is one of the 2 T + 3 intervals that 0 and the thresholds cut d into: every list is a union of cells. Memory is what the
+ * entries take; lists of several buckets are in flight. The outcome depends on neither threads nor chunks. */
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/scores_file.h"
+#include "analysis/id_sort.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/thread.h"
+
+#define MAX_BUCKETS        4096
+#define SAMPLES_PER_BUCKET 8
+#define MAX_CELLS          (2 * BAL_SPLIT_MAX_THRESHOLDS + 3)
+#define MAX_LISTS          (BAL_SPLIT_MAX_SPLITS * (2 + 2 * BAL_SPLIT_MAX_THRESHOLDS))
+
+typedef struct Part { /* a chunk's entries, by bucket */
+    char *entries;
+    uint32_t *bucket_at; /* [n_buckets + 1] bytes */
+} Part;
+
+typedef struct Scratch { /* a worker's */
+    char *entries;
+    uint16_t *bucket; /* of each entry of the chunk in work */
+    size_t cap, used, bucket_cap, n;
+    int last_split;
+    int64_t count[BAL_SPLIT_MAX_SPLITS][MAX_CELLS];
+    BalIdSort sort;
+} Scratch;
+
+typedef struct Output { /* what one bucket adds to the lists */
+    char *text;
+    size_t at[MAX_LISTS + 1];
+} Output;
+
+typedef struct Split {
+    BalSplitResult *out;
+    BalScoresFile *f;
+    int n_cells;
+    BalIdBorders borders;
+    pthread_mutex_t lock; /* of split names */
+    Part *part;           /* [chunks] */
+    Scratch *scratch;     /* [workers] */
+    Output *output;       /* [buckets] */
+    BalWriter **list;     /* [n_lists] split-major: audio-preferred, visual-preferred, then two per threshold */
+    int n_lists;
+    const char *dir;
+} Split;
+
+/* ---- entries: 1 byte cell, 1 byte split, 2 bytes length, id ---- */
+
+#define ENTRY_HEAD 4
+
+static size_t entry_size(const char *e) {
+    uint16_t n;
+    memcpy(&n, e + 2, sizeof n);
+    return ENTRY_HEAD + n;
+}
+
+/* Cells from most visual to most audio: d < -t[T-1], ..., -t[0] <= d < 0, 0, 0 < d <= t[0], ..., d > t[T-1]. */
+static int cell_of(const BalSplitResult *r, double d) {
+    double size = fabs(d);
+    int beyond = 0;
+    while (beyond < r->n_thresholds && size > r->threshold[beyond]) beyond++;
+    int middle = r->n_thresholds + 1;
+    return d > 0 ? middle + 1 + beyond : d < 0 ? middle - 1 - beyond : middle;
+}
+
+static bool is_file_word(const BalScoreText *t) {
+    if (t->n == 0 || t->n > 31 || t->s[0] == '.') return false;
+    for (uint32_t i = 0; i < t->n; i++) {
+        char c = t->s[i];
+        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("._-", c);
+        if (!fine || c == '\0') return false;
+    }
+    return true;
+}
+
+/* Number of a split's name, in order of first sight; the result sorts them at the end. */
+static BalStatus find_split(Split *s, Scratch *w, BalScoreText name, int *out, BalError *err) {
+    BalSplitResult *r = s->out;
+    if (!name.n) name = s->f->has_split ? (BalScoreText){"none", 4} : (BalScoreText){"all", 3};
+    const char *last = w->last_split >= 0 ? r->split[w->last_split] : "";
+    if (strlen(last) == name.n && !memcmp(last, name.s, name.n)) {
+        *out = w->last_split;
+        return BAL_OK;
+    }
+    if (!is_file_word(&name))
+        return BAL_FAIL(err, BAL_E_FORMAT,
+                        "%s: the split \"%.*s\" cannot be part of a file's name; use up to 31 letters, digits, . _ -",
+                        s->f->path, (int)(name.n < 60 ? name.n : 60), name.s);
+    BalStatus rc = BAL_OK;
+    int i = 0;
+    pthread_mutex_lock(&s->lock);
+    while (i < r->n_splits && (strlen(r->split[i]) != name.n || memcmp(r->split[i], name.s, name.n) != 0)) i++;
+    if (i == BAL_SPLIT_MAX_SPLITS)
+        rc =
+            BAL_FAIL(err, BAL_E_FORMAT, "%s: more than %d different splits; is that the right column? (--split-column)",
+                     s->f->path, BAL_SPLIT_MAX_SPLITS);
+    else if (i == r->n_splits) {
+        memcpy(r->split[i], name.s, name.n);
+        r->split[i][name.n] = '\0';
+        r->n_splits++;
+    }
+    pthread_mutex_unlock(&s->lock);
+    if (rc == BAL_OK) *out = w->last_split = i;
+    return rc;
+}
+
+static BalStatus add_entry(Split *s, Scratch *w, const BalScoreRow *row, int cell, int split, BalError *err) {
+    if (row->id.n > UINT16_MAX)
+        return BAL_FAIL(err, BAL_E_FORMAT, "%s: an id is longer than %d bytes", s->f->path, UINT16_MAX);
+    uint16_t n = (uint16_t)row->id.n;
+    BAL_TRY(bal_grow(&w->entries, &w->cap, w->used + ENTRY_HEAD + n, 1, err));
+    BAL_TRY(bal_grow(&w->bucket, &w->bucket_cap, w->n + 1, sizeof *w->bucket, err));
+    char *e = w->entries + w->used;
+    e[0] = (char)cell;
+    e[1] = (char)split;
+    memcpy(e + 2, &n, sizeof n);
+    memcpy(e + ENTRY_HEAD, row->id.s, n);
+    w->used += ENTRY_HEAD + n;
+    uint16_t near = w->n ? w->bucket[w->n - 1] : 0;
+    w->bucket[w->n++] = (uint16_t)bal_id_bucket(&s->borders, row->id.s, n, near);
+    return BAL_OK;
+}
+
+/* End of a chunk: its entries into their place by bucket. */
+static BalStatus deal_entries(Split *s, Scratch *w, Part *p, BalError *err) {
+    int n_buckets = s->borders.n + 1;
+    uint32_t *next = NULL;
+    BalStatus rc;
+    BAL_TRY(bal_alloc(&next, (size_t)n_buckets, sizeof *next, err));
+    BAL_TRY_OR(done, bal_alloc(&p->bucket_at, (size_t)n_buckets + 1, sizeof *p->bucket_at, err));
+    BAL_TRY_OR(done, bal_resize(&p->entries, w->used + 1, 1, err));
+    const char *e = w->entries;
+    for (size_t i = 0; i < w->n; e += entry_size(e), i++) next[w->bucket[i]] += (uint32_t)entry_size(e);
+    uint32_t sum = 0;
+    for (int b = 0; b < n_buckets; b++) {
+        p->bucket_at[b] = sum;
+        sum += next[b];
+        next[b] = p->bucket_at[b];
+    }
+    p->bucket_at[n_buckets] = sum;
+    e = w->entries;
+    for (size_t i = 0; i < w->n; i++) {
+        size_t size = entry_size(e);
+        memcpy(p->entries + next[w->bucket[i]], e, size);
+        next[w->bucket[i]] += (uint32_t)size;
+        e += size;
+    }
+    w->n = w->used = 0;
+done:
+    bal_free(next);
+    return rc;
+}
+
+static BalStatus take_rows(void *user, int64_t chunk, int worker, const BalScoreRow *row, int n, BalError *err) {
+    Split *s = user;
+    Scratch *w = &s->scratch[worker];
+    for (int i = 0; i < n; i++) {
+        int split = 0, cell = cell_of(s->out, row[i].u_audio - row[i].u_visual);
+        BAL_TRY(find_split(s, w, row[i].split, &split, err));
+        w->count[split][cell]++;
+        if (s->dir) BAL_TRY(add_entry(s, w, &row[i], cell, split, err));
+    }
+    return n == 0 && s->dir ? deal_entries(s, w, &s->part[chunk], err) : BAL_OK;
+}
+
+/* ---- counts ---- */
+
+static void add_counts(const BalSplitResult *r, const int64_t *cell, BalSubsetCounts *c) {
+    int middle = r->n_thresholds + 1;
+    c->ties += cell[middle];
+    for (int k = 0; k <= r->n_thresholds; k++) {
+        int64_t heard = 0, seen = 0; /* beyond the k-th of 0, t[0], t[1], ... */
+        for (int j = k; j <= r->n_thresholds; j++) {
+            heard += cell[middle + 1 + j];
+            seen += cell[middle - 1 - j];
+        }
+        *(k ? &c->audio_dominated[k - 1] : &c->audio_preferred) += heard;
+        *(k ? &c->visual_dominated[k - 1] : &c->visual_preferred) += seen;
+    }
+    c->n = c->audio_preferred + c->visual_preferred + c->ties;
+}
+
+/* Counts per split and overall, the splits in byte order. */
+static void finish_counts(Split *s, BalSplitResult *out) {
+    const BalSplitResult *r = s->out;
+    int order[BAL_SPLIT_MAX_SPLITS];
+    for (int i = 0; i < r->n_splits; i++) {
+        int k = i;
+        for (; k > 0 && strcmp(r->split[order[k - 1]], r->split[i]) > 0; k--) order[k] = order[k - 1];
+        order[k] = i;
+    }
+    *out = *r;
+    for (int i = 0; i < r->n_splits; i++) {
+        memcpy(out->split[i], r->split[order[i]], sizeof out->split[i]);
+        for (int w = 0; w < s->f->threads; w++) {
+            add_counts(r, s->scratch[w].count[order[i]], &out->count[i]);
+            add_counts(r, s->scratch[w].count[order[i]], &out->all);
+        }
+    }
+}
+
+/* ---- buckets ---- */
+
+/* First list of a split's cell and how many: audio-preferred, visual-preferred, then (audio, visual) per threshold. */
+static int lists_of_cell(const Split *s, int split, int cell, int *lists) {
+    int middle = s->out->n_thresholds + 1, per_split = 2 + 2 * s->out->n_thresholds;
+    int beyond = cell > middle ? cell - middle : middle - cell; /* 0 for a tie, else 1 + thresholds passed */
+    for (int k = 0; k < beyond; k++) lists[k] = split * per_split + 2 * k + (cell < middle);
+    return beyond;
+}
+
+static BalStatus gather(Split *s, Scratch *w, int64_t bucket, BalError *err) {
+    bal_id_sort_clear(&w->sort);
+    for (int64_t i = 0; i < s->f->n_chunks; i++) {
+        const Part *p = &s->part[i];
+        const char *e = p->entries + p->bucket_at[bucket], *end = p->entries + p->bucket_at[bucket + 1];
+        for (; e < end; e += entry_size(e))
+            BAL_TRY(bal_id_sort_add(&w->sort, e + ENTRY_HEAD, entry_size(e) - ENTRY_HEAD,
+                                    (uint16_t)((unsigned char)e[0] << 8 | (unsigned char)e[1]), err));
+    }
+    return bal_id_sort_run(&w->sort, err);
+}
+
+/* The text of all lists of one bucket: sizes first, then one pass that appends each id to its lists. */
+static BalStatus make_output(void *user, int64_t bucket, int worker, BalError *err) {
+    Split *s = user;
+    Scratch *w = &s->scratch[worker];
+    Output *o = &s->output[bucket];
+    int lists[BAL_SPLIT_MAX_THRESHOLDS + 1];
+    char *to[MAX_LISTS];
+    size_t size[MAX_LISTS] = {0};
+    BAL_TRY(gather(s, w, bucket, err));
+    const BalIdSort *x = &w->sort;
+    for (size_t i = 0; i < x->n; i++)
+        for (int k = lists_of_cell(s, x->item[i].tag & 255, x->item[i].tag >> 8, lists) - 1; k >= 0; k--)
+            size[lists[k]] += x->item[i].n + 1u;
+    size_t sum = 0;
+    for (int l = 0; l < s->n_lists; l++) {
+        o->at[l] = sum;
+        sum += size[l];
+    }
+    o->at[s->n_lists] = sum;
+    BAL_TRY(bal_resize(&o->text, sum + 1, 1, err));
+    for (int l = 0; l < s->n_lists; l++) to[l] = o->text + o->at[l];
+    for (size_t i = 0; i < x->n; i++) {
+        const BalIdItem *item = &x->item[i];
+        for (int k = lists_of_cell(s, item->tag & 255, item->tag >> 8, lists) - 1; k >= 0; k--) {
+            char *p = to[lists[k]];
+            memcpy(p, x->text + item->at, item->n);
+            p[item->n] = '\n';
+            to[lists[k]] = p + item->n + 1;
+        }
+    }
+    return BAL_OK;
+}
+
+static BalStatus write_output(void *user, int64_t bucket, int worker, BalError *err) {
+    (void)worker;
+    Split *s = user;
+    Output *o = &s->output[bucket];
+    for (int l = 0; l < s->n_lists; l++)
+        BAL_TRY(bal_writer_add(s->list[l], o->text + o->at[l], o->at[l + 1] - o->at[l], err));
+    bal_free(o->text);
+    o->text = NULL;
+    BalProgress p = {.stage = "write lists", .done = bucket + 1, .total = s->borders.n + 1, .unit = "buckets"};
+    if (s->f->progress.fn && !s->f->progress.fn(s->f->progress.user, &p))
+        return BAL_FAIL(err, BAL_E_CANCELLED, "writing the lists was interrupted");
+    return BAL_OK;
+}
+
+/* ---- files ---- */
+
+static BalStatus open_lists(Split *s, BalError *err) {
+    const BalSplitResult *r = s->out;
+    int per_split = 2 + 2 * r->n_thresholds;
+    s->n_lists = r->n_splits * per_split;
+    BAL_TRY(bal_make_dirs(s->dir, err));
+    BAL_TRY(bal_alloc(&s->list, (size_t)s->n_lists, sizeof *s->list, err));
+    BalText path = {0};
+    BalStatus rc = BAL_OK;
+    for (int l = 0; l < s->n_lists && rc >= 0; l++) {
+        int k = l % per_split;
+        bal_text_clear(&path);
+        bal_text_f(&path, "%s/%s-%s-%s", s->dir, r->split[l / per_split], k % 2 ? "visual" : "audio",
+                   k < 2 ? "preferred" : "dominated-");
+        if (k >= 2) bal_text_real(&path, r->threshold[k / 2 - 1]);
+        bal_text_add(&path, ".txt");
+        rc = bal_text_ok(&path, err);
+        if (rc >= 0) rc = bal_writer_open(&s->list[l], path.data, err);
+    }
+    bal_text_reset(&path);
+    return rc;
+}
+
+static BalStatus write_lists(Split *s, BalError *err) {
+    BAL_TRY(open_lists(s, err));
+    BAL_TRY(bal_alloc(&s->output, (size_t)s->borders.n + 1, sizeof *s->output, err));
+    BAL_TRY(bal_parallel(s->f->threads, s->borders.n + 1, 8, make_output, write_output, s, err));
+    for (int l = 0; l < s->n_lists; l++) BAL_TRY(bal_writer_commit(&s->list[l], err));
+    return BAL_OK;
+}
+
+/* Borders of the buckets from a sample of the ids. */
+static BalStatus choose_borders(Split *s, BalError *err) {
+    int64_t n_buckets = s->f->n_chunks < MAX_BUCKETS ? s->f->n_chunks : MAX_BUCKETS;
+    BalText sample = {0};
+    int n = 0;
+    BalStatus rc = bal_scores_sample(s->f, (int)n_buckets * SAMPLES_PER_BUCKET, &sample, &n, err);
+    if (rc >= 0) rc = bal_id_borders_make(&s->borders, sample.data, n, SAMPLES_PER_BUCKET, err);
+    bal_text_reset(&sample);
+    return rc;
+}
+
+static int by_value(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static BalStatus take_thresholds(BalSplitResult *r, const double *threshold, int n, BalError *err) {
+    if (n > BAL_SPLIT_MAX_THRESHOLDS)
+        return BAL_FAIL(err, BAL_E_ARG, "%d thresholds are given, at most %d are possible", n,
+                        BAL_SPLIT_MAX_THRESHOLDS);
+    for (int i = 0; i < n; i++) {
+        if (!(threshold[i] > 0 && threshold[i] < 1))
+            return BAL_FAIL(
+                err, BAL_E_ARG,
+                "threshold %g: give a number between 0 and 1 (T = 0 is the preferred subset, always written)",
+                threshold[i]);
+        r->threshold[i] = threshold[i];
+    }
+    qsort(r->threshold, (size_t)n, sizeof *r->threshold, by_value);
+    for (int i = 0; i < n; i++)
+        if (!i || r->threshold[i] != r->threshold[i - 1]) r->threshold[r->n_thresholds++] = r->threshold[i];
+    return BAL_OK;
+}
+
+static void split_reset(Split *s) {
+    for (int64_t i = 0; s->part && i < s->f->n_chunks; i++) {
+        bal_free(s->part[i].entries);
+        bal_free(s->part[i].bucket_at);
+    }
+    for (int w = 0; s->scratch && w < s->f->threads; w++) {
+        bal_free(s->scratch[w].entries);
+        bal_free(s->scratch[w].bucket);
+        bal_id_sort_reset(&s->scratch[w].sort);
+    }
+    for (int b = 0; s->output && b <= s->borders.n; b++) bal_free(s->output[b].text);
+    for (int l = 0; s->list && l < s->n_lists; l++) bal_writer_abort(&s->list[l]);
+    bal_free(s->part);
+    bal_free(s->scratch);
+    bal_free(s->output);
+    bal_free(s->list);
+    bal_id_borders_reset(&s->borders);
+    pthread_mutex_destroy(&s->lock);
+    bal_scores_close(&s->f);
+}
+
+BalStatus bal_split_file(BalSplitResult *out, const char *path, const BalScoresSpec *spec, const double *threshold,
+                         int n_thresholds, const char *dir, BalError *err) {
+    BalSplitResult found = {0}; /* splits in order of first sight */
+    Split s = {.out = &found, .dir = dir};
+    BalStatus rc;
+    pthread_mutex_init(&s.lock, NULL);
+    BAL_TRY_OR(done, take_thresholds(&found, threshold, n_thresholds, err));
+    BAL_TRY_OR(done, bal_scores_open(&s.f, path, spec, false, err));
+    BAL_TRY_OR(done, bal_alloc(&s.part, (size_t)s.f->n_chunks, sizeof *s.part, err));
+    BAL_TRY_OR(done, bal_alloc(&s.scratch, (size_t)s.f->threads, sizeof *s.scratch, err));
+    for (int w = 0; w < s.f->threads; w++) s.scratch[w].last_split = -1;
+    if (dir) BAL_TRY_OR(done, choose_borders(&s, err));
+    BAL_TRY_OR(done, bal_scores_scan(s.f, take_rows, &s, err));
+    if (dir) BAL_TRY_OR(done, write_lists(&s, err));
+    finish_counts(&s, out);
+done:
+    split_reset(&s);
+    return rc;
+}
