@@ -6,6 +6,7 @@
 #define AVBALANCE_MEDIA_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <avbalance/error.h>
 
@@ -41,9 +42,11 @@ typedef enum BalFinding {
     BAL_FIND_SEVERAL_AUDIO,
     BAL_FIND_SEVERAL_VIDEO,
     BAL_FIND_DURATION_LIES,
+    BAL_FIND_ENCRYPTED,
     BAL_FIND_COUNT
 } BalFinding;
-BAL_API const char *bal_finding_name(BalFinding f);
+BAL_API const char *bal_finding_name(BalFinding f);    /* "no-audio"; NULL outside the enum */
+BAL_API const char *bal_finding_meaning(BalFinding f); /* with the rule and its threshold, one line */
 
 typedef struct BalProbe {
     char format[32];
@@ -52,8 +55,9 @@ typedef struct BalProbe {
     double header_duration_s; /* what the container claims; NaN where it claims nothing  */
     int n_streams;
     struct {
-        int index; /* -1: none */
+        int index; /* -1: none that decodes */
         char codec[32];
+        char reason[160]; /* why there is none, or "" */
         double start_s, end_s;
         int rate_hz, channels;
         double peak, rms, dc, clipped_share, silent_share,
@@ -61,7 +65,7 @@ typedef struct BalProbe {
     } audio;
     struct {
         int index;
-        char codec[32], pixel_format[32];
+        char codec[32], pixel_format[32], reason[160];
         double start_s, end_s, mean_fps;
         int64_t frames;
         int width, height, rotation_deg;
@@ -71,11 +75,16 @@ typedef struct BalProbe {
     uint64_t findings; /* bit per BalFinding */
 } BalProbe;
 /* Decode the whole file once and measure it. BAL_E_MEDIA with a reason where nothing in it can be used; BAL_E_IO where it
- * cannot be opened. A file with findings is a success. */
+ * cannot be opened. A file with findings is a success.
+ *
+ * Here and in bal_clip_decode: the format is told from the content, never from the name. Attached pictures are not video. Of
+ * several streams of a kind those marked default come first, then file order; the first that decodes is taken. Times are on the
+ * clip's clock (see BalClipSpec). What was not measured is NaN. */
 BAL_API BAL_MUST_USE BalStatus bal_probe(const char *path, const BalMediaLimits *limits, BalProbe *out, BalError *err);
 
-/* How several channels become one. AUTO: mean of the channels, except that (a) silent channels are left out and (b) where the
- * mean loses nearly all energy (antiphase), the louder single channel is taken. */
+/* How several channels become one. AUTO: mean of the channels, except that (a) silent channels (60 dB below the loudest) are left
+ * out and (b) where the mean keeps less than 2 % of the channels' mean power (antiphase), the loudest channel alone is taken. The
+ * choice is made once per clip from the clip's own samples. */
 typedef enum BalChannelRule { BAL_CHANNELS_AUTO, BAL_CHANNELS_MEAN, BAL_CHANNELS_FIRST } BalChannelRule;
 
 typedef struct BalClipSpec {
@@ -84,10 +93,12 @@ typedef struct BalClipSpec {
     bool want_audio, want_video;
     int rate_hz; /* 0: the stream's own */
     BalChannelRule channels;
-    double fps;   /* > 0: frames at start + (k + 0.5)/fps, k = 0, 1, ... below the clip's end */
+    double fps;   /* > 0: frames at start + k/fps, k = 0 .. round(length * fps) - 1 (at least one): the first frame of
+                     every second at 1 fps, as the field extracts them and as ffmpeg's fps filter starts */
     int n_frames; /* else, > 0: this many, at start + (k + 0.5) * length / n */
     bool exact;   /* frames bit-equal to a full decode (default true); false: the nearest keyframe will do */
 } BalClipSpec;
+BAL_API BalClipSpec bal_clip_spec_default(void); /* whole clip, both streams, stream's rate, AUTO, 1 fps, exact */
 
 typedef struct BalClipMedia { /* zero is valid; bal_clip_media_reset frees; a reused one keeps its memory */
     float *pcm; /* [n_samples] mono, in [-1,1] as decoded (not clipped); zeros where the stream has no sound */
@@ -103,12 +114,16 @@ typedef struct BalClipMedia { /* zero is valid; bal_clip_media_reset frees; a re
     int64_t decode_errors;
 } BalClipMedia;
 /* One pass over the file, both streams. The frame at time t is the one on screen at t (the last with pts <= t; the first where
- * none is). BAL_E_MEDIA: a wanted stream is missing or gives nothing; the message says which. */
+ * none is). Pixels are those stored (no aspect correction); colour without a tag is taken as ITU-R 601, limited range, as ffmpeg
+ * does. A picture that changes size on the way is scaled to the first. Same bytes on every call on the same machine.
+ * BAL_E_MEDIA: a wanted stream is missing or gives nothing, the clip starts behind the file's end, or a limit is exceeded; the
+ * message says which. `out` is the caller's and keeps its memory also on failure, its content then is undefined. */
 BAL_API BAL_MUST_USE BalStatus bal_clip_decode(const char *path, const BalClipSpec *spec, const BalMediaLimits *limits,
                                                BalClipMedia *out, BalError *err);
 BAL_API void bal_clip_media_reset(BalClipMedia *m);
 
-/* Write a small MP4 (H.264 where the build has an encoder, else MPEG-4; AAC): for the demo and the tests. */
+/* Write a small MP4 (H.264 where the build has an encoder, else MPEG-4; AAC): for the demo and the tests. A width of 0 leaves
+ * the picture out, a rate_hz of 0 the sound. */
 typedef struct BalMediaWriter BalMediaWriter;
 typedef struct BalMediaWriterSpec {
     int width, height, fps, rate_hz;

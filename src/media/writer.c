@@ -1,0 +1,255 @@
+/* Writing small media files: for the demo and the tests.
+ *
+ * The file grows in memory and reaches the disk whole, through base/file.h, when it is closed. One thread and FFmpeg's bit-exact flags:
+ * the same input gives the same bytes with the same libraries. */
+#include "media/writer.h"
+#include <libavutil/opt.h>
+#include <libswscale/swscale.h>
+#include <math.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/mem.h"
+#include "media/ff.h"
+
+struct BalMediaWriter {
+    char *path;
+    BalMediaWriterSpec spec;
+    BalFfLog log;
+    AVFormatContext *fmt;
+    AVCodecContext *video, *audio;
+    AVStream *video_stream, *audio_stream;
+    AVFrame *picture, *sound; /* sound: filled up to `held` samples */
+    AVPacket *pkt;
+    struct SwsContext *sws;
+    int held;
+    int64_t frames, samples;
+};
+
+static BalStatus failed(const BalMediaWriter *w, int e, const char *what, BalError *err) {
+    return bal_ff_fail(err, BAL_E_BACKEND, e, &w->log, w->path, what);
+}
+
+/* ---- opening ---- */
+
+static const AVCodec *find_encoder(const char *wish, enum AVCodecID otherwise) {
+    const AVCodec *c = avcodec_find_encoder_by_name(wish);
+    return c ? c : otherwise ? avcodec_find_encoder(otherwise) : NULL;
+}
+
+/* Make an encoder's stream; options as "key=value:key=value". */
+static BalStatus add_stream(BalMediaWriter *w, AVCodecContext *c, const char *options, AVStream **out, BalError *err) {
+    if (w->fmt->oformat->flags & AVFMT_GLOBALHEADER) c->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+    c->flags |= AV_CODEC_FLAG_BITEXACT;
+    c->thread_count = 1;
+    AVDictionary *d = NULL;
+    int e = options ? av_dict_parse_string(&d, options, "=", ":", 0) : 0;
+    if (e >= 0) e = avcodec_open2(c, c->codec, &d);
+    const AVDictionaryEntry *unused = av_dict_get(d, "", NULL, AV_DICT_IGNORE_SUFFIX);
+    if (e >= 0 && unused) e = AVERROR_OPTION_NOT_FOUND;
+    av_dict_free(&d);
+    if (e >= 0 && !(*out = avformat_new_stream(w->fmt, NULL))) e = AVERROR(ENOMEM);
+    if (e >= 0) e = avcodec_parameters_from_context((*out)->codecpar, c);
+    if (e < 0) return failed(w, e, c->codec->name, err);
+    (*out)->time_base = c->time_base;
+    return BAL_OK;
+}
+
+static BalStatus add_matrix(AVStream *st, const BalWriterTweaks *t, BalError *err) {
+    if (!t->quarter_turns && !t->mirrored) return BAL_OK;
+    static const int cosine[4] = {1, 0, -1, 0}, sine[4] = {0, 1, 0, -1};
+    int k = t->quarter_turns & 3, m = t->mirrored ? -1 : 1, one = 1 << 16;
+    int32_t matrix[9] = {m * cosine[k] * one, m * sine[k] * one, 0, -sine[k] * one, cosine[k] * one, 0, 0, 0, 1 << 30};
+#if LIBAVFORMAT_VERSION_INT >= AV_VERSION_INT(60, 15, 100)
+    AVPacketSideData *d = av_packet_side_data_new(&st->codecpar->coded_side_data, &st->codecpar->nb_coded_side_data,
+                                                  AV_PKT_DATA_DISPLAYMATRIX, sizeof matrix, 0);
+    uint8_t *data = d ? d->data : NULL;
+#else
+    uint8_t *data = av_stream_new_side_data(st, AV_PKT_DATA_DISPLAYMATRIX, sizeof matrix);
+#endif
+    if (!data) return BAL_FAIL(err, BAL_E_NOMEM, "out of memory for a display matrix");
+    memcpy(data, matrix, sizeof matrix);
+    return BAL_OK;
+}
+
+static BalStatus add_video(BalMediaWriter *w, const BalWriterTweaks *t, BalError *err) {
+    const BalMediaWriterSpec *s = &w->spec;
+    const char *wish = t->video_codec ? t->video_codec : "libx264";
+    const AVCodec *codec = find_encoder(wish, t->video_codec ? AV_CODEC_ID_NONE : AV_CODEC_ID_MPEG4);
+    if (!codec) return BAL_FAIL(err, BAL_E_UNSUPPORTED, "%s: this build of FFmpeg has no encoder %s", w->path, wish);
+    AVCodecContext *c = w->video = avcodec_alloc_context3(codec);
+    w->picture = av_frame_alloc();
+    if (!c || !w->picture) return BAL_FAIL(err, BAL_E_NOMEM, "out of memory for an encoder");
+    c->width = s->width, c->height = s->height;
+    c->time_base = t->any_time ? (AVRational){1, 1000} : (AVRational){1, s->fps};
+    c->framerate = (AVRational){s->fps, 1};
+    c->gop_size = s->fps;
+    c->pix_fmt = codec->id == AV_CODEC_ID_MJPEG ? AV_PIX_FMT_YUVJ420P : AV_PIX_FMT_YUV420P;
+    if (codec->id == AV_CODEC_ID_MPEG4) c->flags |= AV_CODEC_FLAG_QSCALE, c->global_quality = 3 * FF_QP2LAMBDA;
+    const char *options = t->video_options                  ? t->video_options
+                          : !strcmp(codec->name, "libx264") ? "preset=veryfast:crf=20"
+                                                            : NULL;
+    BAL_TRY(add_stream(w, c, options, &w->video_stream, err));
+    BAL_TRY(add_matrix(w->video_stream, t, err));
+    w->picture->format = c->pix_fmt, w->picture->width = c->width, w->picture->height = c->height;
+    int e = av_frame_get_buffer(w->picture, 0);
+    if (e < 0) return failed(w, e, "frame", err);
+    w->sws = sws_getContext(c->width, c->height, AV_PIX_FMT_RGB24, c->width, c->height, c->pix_fmt,
+                            SWS_BICUBIC | SWS_ACCURATE_RND | SWS_BITEXACT, NULL, NULL, NULL);
+    return w->sws ? BAL_OK : BAL_FAIL(err, BAL_E_NOMEM, "out of memory for a converter");
+}
+
+static BalStatus add_audio(BalMediaWriter *w, const BalWriterTweaks *t, BalError *err) {
+    const char *wish = t->audio_codec ? t->audio_codec : "aac";
+    const AVCodec *codec = find_encoder(wish, AV_CODEC_ID_NONE);
+    if (!codec) return BAL_FAIL(err, BAL_E_UNSUPPORTED, "%s: this build of FFmpeg has no encoder %s", w->path, wish);
+    AVCodecContext *c = w->audio = avcodec_alloc_context3(codec);
+    w->sound = av_frame_alloc();
+    if (!c || !w->sound) return BAL_FAIL(err, BAL_E_NOMEM, "out of memory for an encoder");
+    c->sample_rate = w->spec.rate_hz;
+    c->time_base = (AVRational){1, c->sample_rate};
+    c->sample_fmt = codec->id == AV_CODEC_ID_AAC ? AV_SAMPLE_FMT_FLTP : AV_SAMPLE_FMT_FLT;
+    c->bit_rate = 96000;
+    av_channel_layout_default(&c->ch_layout, 1);
+    BAL_TRY(add_stream(w, c, NULL, &w->audio_stream, err));
+    AVFrame *f = w->sound;
+    f->format = c->sample_fmt, f->sample_rate = c->sample_rate;
+    f->nb_samples = c->frame_size > 0 ? c->frame_size : 1024;
+    av_channel_layout_default(&f->ch_layout, 1);
+    int e = av_frame_get_buffer(f, 0);
+    return e < 0 ? failed(w, e, "frame", err) : BAL_OK;
+}
+
+static BalStatus open_file(BalMediaWriter *w, const BalWriterTweaks *t, BalError *err) {
+    const char *format = t->format ? t->format : "mp4";
+    int e = avformat_alloc_output_context2(&w->fmt, NULL, format, NULL);
+    if (e < 0) return BAL_FAIL(err, BAL_E_UNSUPPORTED, "%s: this build of FFmpeg writes no %s", w->path, format);
+    w->fmt->flags |= AVFMT_FLAG_BITEXACT;
+    w->pkt = av_packet_alloc();
+    if (!w->pkt) return BAL_FAIL(err, BAL_E_NOMEM, "out of memory for a packet");
+    if (w->spec.width) BAL_TRY(add_video(w, t, err));
+    if (w->spec.rate_hz) BAL_TRY(add_audio(w, t, err));
+    e = avio_open_dyn_buf(&w->fmt->pb);
+    if (e >= 0) e = avformat_write_header(w->fmt, NULL);
+    return e < 0 ? failed(w, e, "header", err) : BAL_OK;
+}
+
+BalStatus bal_media_writer_open_as(BalMediaWriter **out, const char *path, const BalMediaWriterSpec *s,
+                                   const BalWriterTweaks *t, BalError *err) {
+    bool odd = (s->width | s->height) & 1, picture = s->width > 0 && s->height > 0 && s->fps > 0 && !odd;
+    if ((s->width != 0 && !picture) || s->rate_hz < 0 || (s->width == 0 && s->rate_hz == 0))
+        return BAL_FAIL(err, BAL_E_ARG, "%s: cannot write %d x %d at %d fps (even sizes) with sound at %d Hz", path,
+                        s->width, s->height, s->fps, s->rate_hz);
+    BalMediaWriter *w = NULL;
+    BAL_TRY(bal_alloc(&w, 1, sizeof *w, err));
+    w->spec = *s;
+    BalStatus rc = bal_strdup(&w->path, path, err);
+    bal_ff_log_begin(&w->log);
+    if (rc == BAL_OK) rc = open_file(w, t, err);
+    bal_ff_log_end(&w->log);
+    if (rc < 0)
+        bal_media_writer_abort(&w);
+    else
+        *out = w;
+    return rc;
+}
+
+BalStatus bal_media_writer_open(BalMediaWriter **out, const char *path, const BalMediaWriterSpec *spec, BalError *err) {
+    return bal_media_writer_open_as(out, path, spec, &(BalWriterTweaks){0}, err);
+}
+
+/* ---- writing ---- */
+
+/* One frame (NULL: drain) through an encoder into the file. */
+static BalStatus encode(BalMediaWriter *w, AVCodecContext *c, const AVStream *st, const AVFrame *f, BalError *err) {
+    bal_ff_log_begin(&w->log);
+    int e = avcodec_send_frame(c, f);
+    while (e >= 0 && (e = avcodec_receive_packet(c, w->pkt)) >= 0) {
+        av_packet_rescale_ts(w->pkt, c->time_base, st->time_base);
+        w->pkt->stream_index = st->index;
+        e = av_interleaved_write_frame(w->fmt, w->pkt);
+    }
+    bal_ff_log_end(&w->log);
+    return e == AVERROR(EAGAIN) || e == AVERROR_EOF ? BAL_OK : failed(w, e, c->codec->name, err);
+}
+
+BalStatus bal_media_writer_frame_at(BalMediaWriter *w, const uint8_t *rgb, double at_s, BalError *err) {
+    if (!w->video) return BAL_FAIL(err, BAL_E_ARG, "%s: was opened without a picture", w->path);
+    int e = av_frame_make_writable(w->picture);
+    if (e < 0) return failed(w, e, "frame", err);
+    sws_scale(w->sws, &rgb, &(int){3 * w->spec.width}, 0, w->spec.height, w->picture->data, w->picture->linesize);
+    w->picture->pts = llround(at_s * w->video->time_base.den / w->video->time_base.num);
+    w->frames++;
+    return encode(w, w->video, w->video_stream, w->picture, err);
+}
+
+BalStatus bal_media_writer_frame(BalMediaWriter *w, const uint8_t *rgb, BalError *err) {
+    return bal_media_writer_frame_at(w, rgb, w->spec.fps ? (double)w->frames / w->spec.fps : 0, err);
+}
+
+static BalStatus send_sound(BalMediaWriter *w, BalError *err) {
+    AVFrame *f = w->sound;
+    int full = f->nb_samples;
+    f->nb_samples = w->held; /* the last one may be short */
+    f->pts = w->samples;
+    w->samples += w->held;
+    w->held = 0;
+    BalStatus rc = encode(w, w->audio, w->audio_stream, f, err);
+    f->nb_samples = full;
+    return rc;
+}
+
+BalStatus bal_media_writer_sound(BalMediaWriter *w, const float *pcm, int64_t n, BalError *err) {
+    if (!w->audio) return BAL_FAIL(err, BAL_E_ARG, "%s: was opened without sound", w->path);
+    for (int64_t at = 0; at < n;) {
+        int e = av_frame_make_writable(w->sound);
+        if (e < 0) return failed(w, e, "frame", err);
+        int64_t room = w->sound->nb_samples - w->held, take = n - at < room ? n - at : room;
+        memcpy((float *)(void *)w->sound->data[0] + w->held, pcm + at, (size_t)take * sizeof *pcm);
+        w->held += (int)take;
+        at += take;
+        if (w->held == w->sound->nb_samples) BAL_TRY(send_sound(w, err));
+    }
+    return BAL_OK;
+}
+
+static BalStatus finish(BalMediaWriter *w, BalError *err) {
+    if (w->held) BAL_TRY(send_sound(w, err));
+    if (w->video) BAL_TRY(encode(w, w->video, w->video_stream, NULL, err));
+    if (w->audio) BAL_TRY(encode(w, w->audio, w->audio_stream, NULL, err));
+    bal_ff_log_begin(&w->log);
+    int e = av_write_trailer(w->fmt);
+    bal_ff_log_end(&w->log);
+    if (e < 0) return failed(w, e, "trailer", err);
+    uint8_t *data = NULL;
+    int n = avio_close_dyn_buf(w->fmt->pb, &data);
+    w->fmt->pb = NULL;
+    BalStatus rc = n > 0 ? bal_file_write(w->path, data, (size_t)n, err) : failed(w, AVERROR(ENOMEM), "file", err);
+    av_free(data);
+    return rc;
+}
+
+BalStatus bal_media_writer_close(BalMediaWriter **w, BalError *err) {
+    BalStatus rc = finish(*w, err);
+    bal_media_writer_abort(w);
+    return rc;
+}
+
+void bal_media_writer_abort(BalMediaWriter **pw) {
+    BalMediaWriter *w = *pw;
+    if (!w) return;
+    if (w->fmt && w->fmt->pb) {
+        uint8_t *data = NULL;
+        avio_close_dyn_buf(w->fmt->pb, &data);
+        av_free(data);
+    }
+    avformat_free_context(w->fmt);
+    avcodec_free_context(&w->video);
+    avcodec_free_context(&w->audio);
+    av_frame_free(&w->picture);
+    av_frame_free(&w->sound);
+    av_packet_free(&w->pkt);
+    sws_freeContext(w->sws);
+    bal_free(w->path);
+    bal_free(w);
+    *pw = NULL;
+}

@@ -1,0 +1,19 @@
+/* The media writer with everything open that tests and benchmarks need to make awkward files. */
+#ifndef BAL_MEDIA_WRITER_H
+#define BAL_MEDIA_WRITER_H
+
+#include <avbalance/media.h>
+
+typedef struct BalWriterTweaks {                    /* zero: what bal_media_writer_open does */
+    const char *format, *video_codec, *audio_codec; /* "mp4", "libx264" or "mpeg4", "aac" */
+    const char *video_options;                      /* "g=30:bf=2" */
+    bool any_time;                                  /* frames at times of their own (ticks of 1 ms) */
+    int quarter_turns; /* clockwise, asked for in the container; "mirrored" below comes first */
+    bool mirrored;
+} BalWriterTweaks;
+/* BAL_E_UNSUPPORTED: this build lacks the codec or format. */
+BAL_MUST_USE BalStatus bal_media_writer_open_as(BalMediaWriter **out, const char *path, const BalMediaWriterSpec *spec,
+                                                const BalWriterTweaks *tweaks, BalError *err);
+BAL_MUST_USE BalStatus bal_media_writer_frame_at(BalMediaWriter *w, const uint8_t *rgb, double at_s, BalError *err);
+
+#endif
