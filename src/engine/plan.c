@@ -60,6 +60,10 @@ static int fused_pool(const PlanFor *f, const BalOp *bn, int node, int n, BalOp 
     return f->backend->supports(f->self, fused) ? pool : -1;
 }
 
+static bool tracked(const PlanFor *f, BalVal v) {
+    return graph_producer(f->graph, v)->tracked;
+}
+
 static void list_ops(Plan *p, const PlanFor *f) {
     const BalGraph *g = f->graph;
     for (int i = 0; i < g->n_nodes; i++) {
@@ -69,6 +73,7 @@ static void list_ops(Plan *p, const PlanFor *f) {
         PlanOp *o = &p->op[p->n_ops];
         BalOp fused;
         *o = (PlanOp){.op = bal_plan_op(f, i, p->n), .node = i, .out = node->out, .saved = -1};
+        o->op.no_dx = !tracked(f, node->in[0]);
         o->backward = in_training(p) && node->tracked;
         for (int k = 0; k < BAL_MAX_IN; k++) o->in[k] = node->in[k], o->dx[k] = -1;
         int pool = fused_pool(f, &o->op, i, p->n, &fused);
@@ -78,10 +83,6 @@ static void list_ops(Plan *p, const PlanFor *f) {
         }
         p->value[o->out - 1].op = p->n_ops++;
     }
-}
-
-static bool tracked(const PlanFor *f, BalVal v) {
-    return graph_producer(f->graph, v)->tracked;
 }
 
 static bool is_output(const BalGraph *g, BalVal v) {
