@@ -158,10 +158,12 @@ void bal_json_add_int(BalJsonOut *o, const char *key, int64_t v) {
 
 void bal_json_add_real(BalJsonOut *o, const char *key, double v) {
     lead(o, key);
-    if (isfinite(v))
-        bal_text_real(o->text, v);
-    else
+    if (!isfinite(v))
         bal_text_add(o->text, "null");
+    else if (v == 0 && signbit(v))
+        bal_text_add(o->text, "-0.0"); /* "-0" would come back as an integer, without its sign */
+    else
+        bal_text_real(o->text, v);
 }
 
 void bal_json_add_bool(BalJsonOut *o, const char *key, bool v) {
