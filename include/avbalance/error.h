@@ -43,7 +43,12 @@ BAL_API BalStatus bal_error_add(BalError *err, BalStatus rc, const char *fmt, ..
 /* Name of a status for logs: "BAL_E_IO". Static storage, never NULL. */
 BAL_API const char *bal_status_name(BalStatus status);
 
-#define BAL_FAIL(err, code, ...) bal_error_set((err), (code), __FILE__, __LINE__, __VA_ARGS__)
+/* Passes the code on where compilers and analysers see its value: that a failed function has failed is what they reason from. */
+static inline BalStatus bal_error_code(BalStatus set, BalStatus code) {
+    (void)set;
+    return code;
+}
+#define BAL_FAIL(err, code, ...) bal_error_code(bal_error_set((err), (code), __FILE__, __LINE__, __VA_ARGS__), (code))
 #define BAL_TRY(expr)                                                                                                  \
     do {                                                                                                               \
         BalStatus rc_ = (expr);                                                                                        \

@@ -228,7 +228,7 @@ static BalStatus load_pair(const Load *l, BalText *path, const yaml_node_pair_t 
         rc = load_value(l, path->data, value);
     } else if (!is_section(l, path->data, path->len)) {
         BalError e = {0};
-        rc = unknown(l->sets, l->n_sets, path->data, &e);
+        (void)unknown(l->sets, l->n_sets, path->data, &e);
         rc = at_line(l, key, e.text, "");
     } else if (!is_empty(value)) {
         rc = load_section(l, path, value);
@@ -279,6 +279,7 @@ static BalStatus load_document(Load *l, yaml_parser_t *parser) {
         }
     }
     yaml_document_delete(&doc);
+    l->doc = NULL;
     bal_text_reset(&path);
     return rc;
 }
