@@ -18,29 +18,41 @@ typedef struct BalClip {
     const char *media;  /* path as written; relative to the manifest's folder    */
     const char *source; /* source video or speaker: never on both sides of a cut; "" = the id itself */
     int label;          /* index into classes, -1 unknown                        */
-    BalSplit split;
+    BalSplit split;     /* of a loaded manifest never NONE                       */
     double start_s, duration_s; /* NaN: from the beginning / to the end             */
     int64_t line;               /* where it stood, for messages                          */
 } BalClip;
 typedef struct BalManifest {
     BalClip *clip;
     int64_t n;
-    const char **classes;
+    const char **classes; /* in the order of the class list, else sorted: numbers by value, names by bytes */
     int n_classes;
     char *dir; /* folder that relative media paths start from           */
     char dialect[32];
     struct BalManifestStrings *strings; /* owner of all text                        */
     int64_t n_multi_label; /* rows dropped because the clip was already there with another label (first kept) */
+    int64_t n_missing;     /* clips whose media file is not there (they stay in: ingest rejects each with its reason) */
+    const char *note;      /* what a user should know, one line each: columns passed over, files missing; "" if nothing */
 } BalManifest;
 typedef struct BalManifestSpec {
     const char *dialect;       /* NULL: recognised from the file; `avbalance ingest --dialect help` lists the names */
     const char *classes;       /* path of a class list where the dialect needs one, else NULL */
     const char *media_dir;     /* folder of the media; NULL: the manifest's */
-    const char *media_pattern; /* "{id}.mp4"; NULL: the dialect's, or the first file named id.* */
-    BalSplit split;            /* for rows that name none */
+    const char *media_pattern; /* "{label}/{id}.mp4" ({id}, {label}, {source}, {split}); NULL: as written, or the file id.* */
+    BalSplit split; /* for rows that name none; NONE: the word train, val or test in the file's name, else train */
 } BalManifestSpec;
+BAL_API BalManifestSpec bal_manifest_spec_default(void); /* everything found out from the file */
+/* Read a manifest (a file, or a folder with one folder per class). spec NULL: the default. An id that stands in several rows is an
+ * error except where the dialect means several labels by it. BAL_E_FORMAT names file, line, column and remedy: unknown or ambiguous
+ * dialect, wrong number of fields, unknown column of our own dialect, bad number, repeated id, unknown label or split, not UTF-8. */
 BAL_API BAL_MUST_USE BalStatus bal_manifest_load(BalManifest *out, const char *path, const BalManifestSpec *spec,
                                                  BalError *err);
+/* The clips of several files (a train list and a test list) as one manifest, relative to one folder of media. BAL_E_FORMAT where an
+ * id stands in two of them. */
+BAL_API BAL_MUST_USE BalStatus bal_manifest_load_all(BalManifest *out, const char *const *path, int n,
+                                                     const BalManifestSpec *spec, BalError *err);
+/* Write our own dialect; loading it gives the same clips and classes. Where their order cannot be told from the clips, the classes
+ * go to path + ".classes", which is read together with it. Media paths are written relative to the new file's folder or absolute. */
 BAL_API BAL_MUST_USE BalStatus bal_manifest_save(const BalManifest *m, const char *path, BalError *err);
 BAL_API void bal_manifest_reset(BalManifest *m);
 BAL_API int bal_dialect_count(void);
@@ -58,8 +70,15 @@ typedef struct BalIngestSpec {
     uint64_t seed;
     int64_t shard_bytes; /* a shard is closed after this many (default 256 MiB)        */
 } BalIngestSpec;
+enum { BAL_INGEST_REASONS = 8 };
 typedef struct BalIngestResult {
     int64_t n, stored, rejected;
+    int64_t resumed; /* of n: dealt with by an earlier, interrupted call */
+    int n_reasons;   /* the most frequent reasons of rejection */
+    struct {
+        char text[160];
+        int64_t n;
+    } reason[BAL_INGEST_REASONS];
 } BalIngestResult;
 BAL_API BalIngestSpec bal_ingest_spec_default(void);
 /* Resumable: a killed ingest continues with the next call and ends with the same bytes. Rejected clips stand in
