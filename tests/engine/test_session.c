@@ -1,0 +1,343 @@
+/* Sessions on every backend: sweeps, slots, modes, batch sizes, memory; gradients of a whole network by finite differences. */
+#include "engine/net.h"
+
+static const unsigned all_outputs = (1u << NET_OUTPUTS) - 1;
+
+static float *gradients(Net *n, int grad) {
+    int64_t count;
+    return net_vector(n, grad, &count);
+}
+
+static int64_t n_weights(Net *n) {
+    int64_t count;
+    free(net_vector(n, -1, &count));
+    return count;
+}
+
+static void assert_same(const char *what, const float *a, const float *b, int64_t n, double tolerance) {
+    const double d = net_distance(a, b, n);
+    if (!(d <= tolerance)) fail_msg("%s: off by %g", what, d);
+}
+
+/* The plan of one sweep reuses all it can, the plan of many sweeps nothing that backward reads: their gradients must be the same
+ * bits, for every set of seeded outputs. */
+static void memory_reuse_changes_nothing(void **state) {
+    (void)state;
+    for (int b = 0; b < bal_backend_count(); b++) {
+        Net one = net_open(net_backend(b), 1, 1), many = net_open(net_backend(b), 9, 1);
+        const int64_t n = n_weights(&one);
+        for (unsigned mask = 1; mask <= all_outputs; mask += 3) {
+            net_forward(&one, 0, NET_CLIPS, BAL_MODE_TRAIN, 1);
+            net_forward(&many, 0, NET_CLIPS, BAL_MODE_TRAIN, 1);
+            net_backward(&many, 0, NET_CLIPS, all_outputs, 1, false); /* a sweep before must leave no trace */
+            net_backward(&one, 0, NET_CLIPS, mask, 0, false);
+            net_backward(&many, 0, NET_CLIPS, mask, 0, false);
+            float *x = gradients(&one, 0), *y = gradients(&many, 0);
+            assert_same("one sweep against many", x, y, n, 0);
+            free(x), free(y);
+        }
+        assert_true(bal_session_bytes(one.s) < bal_session_bytes(many.s));
+        net_close(&one), net_close(&many);
+    }
+}
+
+/* Backward is linear in the seeds: sweeps of single outputs, added up, are one sweep of all. */
+static void sweeps_add_up(void **state) {
+    (void)state;
+    for (int b = 0; b < bal_backend_count(); b++) {
+        Net net = net_open(net_backend(b), NET_OUTPUTS + 1, 1);
+        net_forward(&net, 0, NET_CLIPS, BAL_MODE_TRAIN, 1);
+        net_backward(&net, 0, NET_CLIPS, all_outputs, 0, false);
+        for (int i = 0; i < NET_OUTPUTS; i++) net_backward(&net, 0, NET_CLIPS, 1u << i, 1, i > 0);
+        float *x = gradients(&net, 0), *y = gradients(&net, 1);
+        assert_same("sum of sweeps", y, x, n_weights(&net), 1e-5);
+        free(x), free(y);
+        net_close(&net);
+    }
+}
+
+/* What a sweep does not reach gets a zero gradient, whatever was there. */
+static void unreached_is_zero(void **state) {
+    (void)state;
+    BalError err = {0};
+    Net net = net_open(net_backend(0), 2, 1);
+    net_forward(&net, 0, NET_CLIPS, BAL_MODE_TRAIN, 1);
+    net_backward(&net, 0, NET_CLIPS, all_outputs, 0, false);
+    net_backward(&net, 0, NET_CLIPS, 1u << 1, 0, false); /* the audio head alone */
+    for (int i = 0; i < net.n_params; i++) {
+        const BalParam *p = bal_session_param(net.s, i);
+        BalParamStats st;
+        if (!p->trainable) continue;
+        assert_ok(bal_session_stats(net.s, 0, 0, i, &st, &err));
+        const bool reached = (p->tags & BAL_TAG_AUDIO) || !strcmp(p->name, "head.weight");
+        if (reached != (st.sum_gg > 0)) fail_msg("%s: sum of squares %g", p->name, st.sum_gg);
+    }
+    net_close(&net);
+}
+
+static double loss(Net *n) {
+    BalError err = {0};
+    double sum = 0;
+    float out[NET_CLIPS * 2 * 16 * 8 * 8];
+    net_forward(n, 0, NET_CLIPS, BAL_MODE_TRAIN, 1);
+    for (int i = 0; i < NET_OUTPUTS; i++) {
+        float *d = net_random(NET_CLIPS * net_width[i], 200 + (uint64_t)i);
+        assert_ok(bal_session_get(n->s, 0, net_output[i], out, &err));
+        for (int k = 0; k < NET_CLIPS * net_width[i]; k++) sum += (double)out[k] * d[k];
+        free(d);
+    }
+    return sum;
+}
+
+static void move(Net *n, int param, const float *w, const float *g, int64_t count, double step) {
+    BalError err = {0};
+    float *moved = malloc((size_t)count * sizeof *moved);
+    for (int64_t i = 0; i < count; i++) moved[i] = (float)(w[i] + step * g[i]);
+    assert_ok(bal_session_param_set(n->s, param, moved, &err));
+    free(moved);
+}
+
+/* Along each parameter's own gradient the loss must change by the square of the gradient's norm. */
+static void finite_differences(void **state) {
+    (void)state;
+    BalError err = {0};
+    const struct BalBackendOps *reference = NULL;
+    assert_ok(bal_backend_find(&reference, "reference", &err));
+    Net net = net_open(reference, 1, 1);
+    (void)loss(&net);
+    net_backward(&net, 0, NET_CLIPS, all_outputs, 0, false);
+    for (int i = 0; i < net.n_params; i++) {
+        BalParamStats st;
+        if (!bal_session_param(net.s, i)->trainable) continue;
+        assert_ok(bal_session_stats(net.s, 0, 0, i, &st, &err));
+        float *w = malloc((size_t)st.n * sizeof *w), *g = malloc((size_t)st.n * sizeof *g);
+        assert_ok(bal_session_param_get(net.s, i, w, &err));
+        assert_ok(bal_session_grad_get(net.s, 0, i, g, &err));
+        const double step = 3e-4 / sqrt(st.sum_gg);
+        move(&net, i, w, g, st.n, step);
+        double up = loss(&net);
+        move(&net, i, w, g, st.n, -step);
+        const double slope = (up - loss(&net)) / (2 * step);
+        move(&net, i, w, g, st.n, 0);
+        if (!(fabs(slope - st.sum_gg) < 0.02 * st.sum_gg))
+            fail_msg("%s: slope %g, gradient %g", bal_session_param(net.s, i)->name, slope, st.sum_gg);
+        free(w), free(g);
+    }
+    net_close(&net);
+}
+
+static void backends_agree(void **state) {
+    (void)state;
+    BalError err = {0};
+    const struct BalBackendOps *reference = NULL;
+    assert_ok(bal_backend_find(&reference, "reference", &err));
+    if (bal_backend_count() == 1) skip();
+    Net want = net_open(reference, 1, 1);
+    for (int mode = BAL_MODE_TRAIN; mode <= BAL_MODE_FROZEN; mode++)
+        for (int b = 0; b < bal_backend_count(); b++) {
+            Net got = net_open(net_backend(b), 1, 1);
+            net_forward(&want, 0, NET_CLIPS, (BalMode)mode, 1), net_forward(&got, 0, NET_CLIPS, (BalMode)mode, 1);
+            net_backward(&want, 0, NET_CLIPS, all_outputs, 0, false),
+                net_backward(&got, 0, NET_CLIPS, all_outputs, 0, false);
+            float *x = gradients(&got, 0), *y = gradients(&want, 0);
+            assert_same(bal_backend_name(b, NULL, NULL), x, y, n_weights(&want), 2e-3);
+            free(x), free(y);
+            net_close(&got);
+        }
+    net_close(&want);
+}
+
+static void logits(Net *n, int slot, float *out) {
+    BalError err = {0};
+    assert_ok(bal_session_get(n->s, slot, "logits", out, &err));
+}
+
+/* Eval is frozen without a backward; a small batch gives what the same clips give in a large one; the order of batch sizes and
+ * modes does not matter. */
+static void modes_and_batch_sizes(void **state) {
+    (void)state;
+    for (int b = 0; b < bal_backend_count(); b++) {
+        Net net = net_open(net_backend(b), 1, 1);
+        float eval[NET_CLIPS * NET_CLASSES], again[NET_CLIPS * NET_CLASSES], frozen[NET_CLIPS * NET_CLASSES],
+            part[3 * NET_CLASSES];
+        net_forward(&net, 0, NET_CLIPS, BAL_MODE_EVAL, 1), logits(&net, 0, eval);
+        net_forward(&net, 0, NET_CLIPS, BAL_MODE_FROZEN, 1), logits(&net, 0, frozen);
+        net_forward(&net, 0, 3, BAL_MODE_EVAL, 1), logits(&net, 0, part);
+        net_forward(&net, 0, NET_CLIPS, BAL_MODE_EVAL, 1), logits(&net, 0, again);
+        assert_memory_equal(eval, again, sizeof eval);
+        assert_same("frozen against eval", frozen, eval, NET_CLIPS * NET_CLASSES, 1e-6);
+        assert_same("3 clips of 6", part, eval, 3 * NET_CLASSES, 1e-5);
+        net_close(&net);
+    }
+}
+
+/* Two passes alive at once give what each gives alone. */
+static void slots_are_apart(void **state) {
+    (void)state;
+    for (int b = 0; b < bal_backend_count(); b++) {
+        Net net = net_open(net_backend(b), 1, 2);
+        const int64_t n = n_weights(&net);
+        float *alone[2], *both[2];
+        for (int k = 0; k < 2; k++) {
+            net_forward(&net, 0, NET_CLIPS, BAL_MODE_FROZEN, (uint64_t)k + 1);
+            net_backward(&net, 0, NET_CLIPS, all_outputs, 0, false);
+            alone[k] = gradients(&net, 0);
+        }
+        for (int k = 0; k < 2; k++) net_forward(&net, k, NET_CLIPS, BAL_MODE_FROZEN, (uint64_t)k + 1);
+        for (int k = 0; k < 2; k++) net_backward(&net, k, NET_CLIPS, all_outputs, k + 1, false);
+        for (int k = 0; k < 2; k++) {
+            both[k] = gradients(&net, k + 1);
+            assert_same("slots", both[k], alone[k], n, 0);
+            free(both[k]), free(alone[k]);
+        }
+        net_close(&net);
+    }
+}
+
+/* A clip whose coefficient is zero is as if its visual features were zero; NULL brings the ones back. */
+static void scales(void **state) {
+    (void)state;
+    BalError err = {0};
+    Net net = net_open(net_backend(0), 1, 1);
+    const float keep[NET_CLIPS] = {1, 0, 1, 0, 1, 1};
+    float with[NET_CLIPS * NET_CLASSES], without[NET_CLIPS * NET_CLASSES];
+    net_forward(&net, 0, NET_CLIPS, BAL_MODE_EVAL, 1), logits(&net, 0, with);
+    assert_ok(bal_session_set(net.s, 0, "keep", keep, NET_CLIPS, &err));
+    net_forward(&net, 0, NET_CLIPS, BAL_MODE_EVAL, 1), logits(&net, 0, without);
+    for (int i = 0; i < NET_CLIPS; i++) {
+        const bool same = !memcmp(with + i * NET_CLASSES, without + i * NET_CLASSES, NET_CLASSES * sizeof *with);
+        assert_int_equal(same, keep[i] > 0);
+    }
+    assert_ok(bal_session_set(net.s, 0, "keep", NULL, NET_CLIPS, &err));
+    net_forward(&net, 0, NET_CLIPS, BAL_MODE_EVAL, 1), logits(&net, 0, without);
+    assert_memory_equal(with, without, sizeof with);
+    net_close(&net);
+}
+
+static void step(Net *n, int clips) {
+    BalError err = {0};
+    const BalOptimiser sgd = {.kind = BAL_SGD, .lr = 0.01, .momentum = 0.9, .weight_decay = 1e-4};
+    net_forward(n, 0, clips, BAL_MODE_TRAIN, 1);
+    net_backward(n, 0, clips, 1, 0, false);
+    assert_ok(bal_session_update(n->s, &sgd, 0, 0, &err));
+    net_forward(n, 0, clips, BAL_MODE_EVAL, 1);
+}
+
+static void no_allocation_after_the_first_step(void **state) {
+    (void)state;
+    for (int b = 0; b < bal_backend_count(); b++) {
+        Net net = net_open(net_backend(b), 1, 1);
+        step(&net, NET_CLIPS), step(&net, 2);
+        const size_t bytes = bal_session_bytes(net.s);
+        (void)bal_mem_fail_at(0);
+        step(&net, NET_CLIPS), step(&net, 2);
+        assert_int_equal(bal_mem_fail_at(0), 0);
+        assert_int_equal(bytes, bal_session_bytes(net.s));
+        net_close(&net);
+    }
+}
+
+static void same_seed_same_run(void **state) {
+    (void)state;
+    for (int b = 0; b < bal_backend_count(); b++) {
+        Net x = net_open(net_backend(b), 1, 1), y = net_open(net_backend(b), 1, 1);
+        for (int i = 0; i < 4; i++) step(&x, NET_CLIPS - i), step(&y, NET_CLIPS - i);
+        int64_t n;
+        float *p = net_vector(&x, -1, &n), *q = net_vector(&y, -1, &n);
+        assert_memory_equal(p, q, (size_t)n * sizeof *p);
+        free(p), free(q);
+        net_close(&x), net_close(&y);
+    }
+}
+
+static void snapshots(void **state) {
+    (void)state;
+    BalError err = {0};
+    Net net = net_open(net_backend(0), 1, 1);
+    float before[NET_CLIPS * NET_CLASSES], after[NET_CLIPS * NET_CLASSES], *snapshot = NULL;
+    step(&net, NET_CLIPS), logits(&net, 0, before);
+    assert_ok(bal_session_snapshot(net.s, &snapshot, &err));
+    step(&net, NET_CLIPS), logits(&net, 0, after);
+    assert_memory_not_equal(before, after, sizeof before);
+    assert_ok(bal_session_restore(net.s, snapshot, &err));
+    net_forward(&net, 0, NET_CLIPS, BAL_MODE_EVAL, 1), logits(&net, 0, after);
+    assert_memory_equal(before, after, sizeof before);
+    bal_session_release(net.s, &snapshot);
+    net_close(&net);
+}
+
+static void wrong_use(void **state) {
+    (void)state;
+    BalError err = {0};
+    Net net = net_open(net_backend(0), 1, 1);
+    float data[16] = {0};
+    assert_fails(bal_session_set(net.s, 0, "smell", data, 1, &err), BAL_E_ARG, "smell");
+    assert_fails(bal_session_set(net.s, 0, "audio", data, NET_CLIPS + 1, &err), BAL_E_ARG, "1 to 6");
+    assert_fails(bal_session_forward(net.s, 0, 2, BAL_MODE_EVAL, &err), BAL_E_ARG, "audio");
+    assert_fails(bal_session_get(net.s, 0, "logits", data, &err), BAL_E_ARG, "no forward");
+    assert_fails(bal_session_forward(net.s, 1, 2, BAL_MODE_EVAL, &err), BAL_E_ARG, "slot 1");
+    net_forward(&net, 0, 2, BAL_MODE_EVAL, 1);
+    assert_fails(bal_session_seed(net.s, 0, "logits", data, &err), BAL_E_ARG, "eval");
+    assert_fails(bal_session_backward(net.s, 0, 0, false, &err), BAL_E_ARG, "backward");
+    assert_fails(bal_session_get(net.s, 0, "taste", data, &err), BAL_E_ARG, "taste");
+    net_forward(&net, 0, 2, BAL_MODE_TRAIN, 1);
+    assert_fails(bal_session_backward(net.s, 0, 7, false, &err), BAL_E_ARG, "buffer 7");
+    net_backward(&net, 0, 2, 1, 0, false);
+    assert_fails(bal_session_backward(net.s, 0, 0, false, &err), BAL_E_ARG, "1 backward sweeps");
+    net_close(&net);
+}
+
+/* The first mistake is reported, with its layer. */
+static void graph_mistakes(void **state) {
+    (void)state;
+    static const struct {
+        int what;
+        BalStatus rc;
+        const char *says;
+    } cases[] = {{0, BAL_E_SHAPE, "layer \"enc.fc\": needs features"},
+                 {1, BAL_E_ARG, "another parameter \"enc.conv.weight\""},
+                 {2, BAL_E_SHAPE, "layer \"enc.bn\": input and residual differ (per clip: 1x8x8x8 and 1x3x8x8)"},
+                 {3, BAL_E_SHAPE, "empty or too large"},
+                 {4, BAL_E_ARG, "no output"},
+                 {5, BAL_E_ARG, "layer \"enc.conv\": no output depends"},
+                 {6, BAL_E_SHAPE, "more than their channels"},
+                 {7, BAL_E_ARG, "not a value"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        BalError err = {0};
+        BalGraph *g;
+        assert_ok(bal_graph_create(&g, &err));
+        bal_graph_scope(g, "enc.", 0);
+        const BalVal x = bal_graph_input(g, "x", (BalShape){4, {1, 3, 8, 8}}), y = net_conv(g, "conv", x, 8, 1);
+        BalVal last = y;
+        if (cases[i].what == 0) last = bal_graph_linear(g, "fc", y, 4, true, 0);
+        if (cases[i].what == 1) last = net_conv(g, "conv", y, 8, 1);
+        if (cases[i].what == 2) last = bal_graph_bn(g, "bn", y, x, true);
+        if (cases[i].what == 3) last = bal_graph_maxpool(g, y, (BalPoolAttr){.kernel = {1, 9, 9}, .stride = {1, 1, 1}});
+        if (cases[i].what == 5) last = x;
+        if (cases[i].what == 6) last = bal_graph_concat(g, (BalVal[]){y, bal_graph_mean(g, y)}, 2);
+        if (cases[i].what == 7) last = bal_graph_relu(g, 99);
+        if (cases[i].what != 4) bal_graph_output(g, "out", last);
+        if (cases[i].rc == BAL_E_SHAPE) net_conv(g, "later", last, 0, 0); /* a later mistake does not hide the first */
+        assert_fails(bal_graph_finish(g, &err), cases[i].rc, cases[i].says);
+        bal_graph_destroy(&g);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(finite_differences),
+        cmocka_unit_test(memory_reuse_changes_nothing),
+        cmocka_unit_test(sweeps_add_up),
+        cmocka_unit_test(unreached_is_zero),
+        cmocka_unit_test(backends_agree),
+        cmocka_unit_test(modes_and_batch_sizes),
+        cmocka_unit_test(slots_are_apart),
+        cmocka_unit_test(scales),
+        cmocka_unit_test(no_allocation_after_the_first_step),
+        cmocka_unit_test(same_seed_same_run),
+        cmocka_unit_test(snapshots),
+        cmocka_unit_test(wrong_use),
+        cmocka_unit_test(graph_mistakes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
