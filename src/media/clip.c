@@ -28,7 +28,7 @@ typedef struct Track {
     bool wanted;
     int64_t packets;        /* seen, shown ones */
     double first_s, last_s; /* presentation: earliest, end of the latest; NaN: none yet */
-    double dts_s;           /* of the last packet; NaN: unknown */
+    double dts_s, gap_s;    /* of the last packet, and from the one before to it; NaN: unknown */
     BalCodedList list;
 } Track;
 
@@ -61,24 +61,26 @@ void bal_clip_media_reset(BalClipMedia *m) {
 /* Presentation time of a packet's first and behind its last moment; NaN where unknown. */
 static void packet_times(const Clip *c, const Track *t, const AVPacket *pkt, double *from, double *to) {
     const AVStream *st = c->src.fmt->streams[t->stream];
-    *from = *to = bal_ts_seconds(pkt->pts != AV_NOPTS_VALUE ? pkt->pts : pkt->dts, t->base);
-    if (st->codecpar->codec_type == AVMEDIA_TYPE_AUDIO) {
-        int64_t begin, end, rate = st->codecpar->sample_rate > 0 ? st->codecpar->sample_rate : 1;
-        bal_packet_trim(pkt, &begin, &end);
-        *to += bal_ts_seconds(pkt->duration, t->base) - (double)end / rate;
-        *from += (double)begin / rate;
-        return;
-    }
-    double fps = av_q2d(st->avg_frame_rate);
-    *to += pkt->duration > 0 ? bal_ts_seconds(pkt->duration, t->base) : fps > 0 ? 1 / fps : 0;
+    double fps = av_q2d(st->avg_frame_rate), length = bal_ts_seconds(pkt->duration, t->base);
+    if (pkt->duration <= 0) length = t->gap_s > 0 ? t->gap_s : fps > 0 ? 1 / fps : 0.02;
+    *from = bal_ts_seconds(pkt->pts != AV_NOPTS_VALUE ? pkt->pts : pkt->dts, t->base);
+    *to = *from + length;
+    if (st->codecpar->codec_type != AVMEDIA_TYPE_AUDIO || st->codecpar->sample_rate <= 0) return;
+    int64_t begin, end;
+    bal_packet_trim(pkt, &begin, &end);
+    *from += (double)begin / st->codecpar->sample_rate;
+    *to -= (double)end / st->codecpar->sample_rate;
 }
 
 static BalStatus track_add(Clip *c, Track *t, const AVPacket *pkt, BalError *err) {
     double from, to;
     bool is_picture = t == &c->picture;
     unsigned kind = is_picture && c->index_known ? bal_packet_read(&c->reader, pkt) : 0;
+    if (pkt->dts != AV_NOPTS_VALUE) {
+        t->gap_s = bal_ts_seconds(pkt->dts, t->base) - t->dts_s;
+        t->dts_s = bal_ts_seconds(pkt->dts, t->base);
+    }
     packet_times(c, t, pkt, &from, &to);
-    if (pkt->dts != AV_NOPTS_VALUE) t->dts_s = bal_ts_seconds(pkt->dts, t->base);
     if (!(pkt->flags & AV_PKT_FLAG_DISCARD) && !(kind & BAL_PKT_HIDDEN)) {
         t->packets++;
         t->first_s = fmin(t->first_s, from); /* fmin and fmax pass over NaN */
@@ -213,9 +215,22 @@ static BalStatus decode_pictures(Clip *c, BalError *err) {
 
 /* ---- all of it ---- */
 
+/* Where not a packet came of a wanted stream, its decoder may know why (encrypted, unknown, too large). */
+static BalStatus explain_nothing(const Clip *c, BalError *err) {
+    const Track *both[2] = {&c->sound, &c->picture};
+    for (int i = 0; i < 2; i++) {
+        AVCodecContext *decoder = NULL;
+        if (!both[i]->wanted || both[i]->stream < 0) continue;
+        BAL_TRY(bal_decoder_open(&decoder, &c->src, both[i]->stream, err));
+        avcodec_free_context(&decoder);
+    }
+    return BAL_FAIL(err, BAL_E_MEDIA, "no packet with a time in it%s%s", c->src.log.last[0] ? ": " : "",
+                    c->src.log.last);
+}
+
 static BalStatus fix_length(Clip *c, BalError *err) {
     double last = fmax(c->sound.last_s, c->picture.last_s) - c->origin_s;
-    if (isnan(last)) return BAL_FAIL(err, BAL_E_MEDIA, "no packet with a time in it");
+    if (isnan(last)) return explain_nothing(c, err);
     if (!(last > c->spec->start_s))
         return BAL_FAIL(err, BAL_E_MEDIA, "the clip begins at %g s, but the file ends at %.3f s", c->spec->start_s,
                         last);
@@ -232,7 +247,8 @@ static Track track(const Clip *c, int stream, bool wanted) {
                    .wanted = wanted,
                    .first_s = NAN,
                    .last_s = NAN,
-                   .dts_s = NAN};
+                   .dts_s = NAN,
+                   .gap_s = NAN};
 }
 
 /* Choose the nth candidate of a kind; *n_all tells how many there are. */

@@ -123,7 +123,8 @@ static BalStatus open_format(BalSource *s, BalError *err) {
     s->fmt->io_open = refuse_open;
     s->fmt->protocol_whitelist = av_strdup("none");
     int e = avformat_open_input(&s->fmt, NULL, NULL, NULL); /* frees and clears s->fmt on failure */
-    if (e >= 0 && !header_is_complete(s->fmt)) e = avformat_find_stream_info(s->fmt, NULL);
+    s->looked_ahead = e >= 0 && !header_is_complete(s->fmt);
+    if (s->looked_ahead) e = avformat_find_stream_info(s->fmt, NULL);
     BAL_TRY(bal_source_on_time(s, err));
     if (e < 0) return bal_ff_fail(err, BAL_E_MEDIA, e, &s->log, s->path, "not a media file that can be read");
     if (s->fmt->nb_streams == 0) return BAL_FAIL(err, BAL_E_MEDIA, "%s: holds no streams", s->path);

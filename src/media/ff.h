@@ -23,7 +23,7 @@ typedef struct BalSource { /* zero, then open; close accepts zero and half-made 
     BalMediaLimits limits;
     double deadline_s;
     BalFfLog log;
-    bool logging;
+    bool logging, looked_ahead; /* looked_ahead: the header was not enough, packets were read to know the streams */
     AVIOContext *io;
     AVFormatContext *fmt;
 } BalSource;

@@ -1,7 +1,6 @@
 /* Decoded pictures to upright RGB: libswscale with the matrix and range the picture names, then a copy that turns.
  *
- * An even-sized 4:2:0 picture takes swscale's fast path, which the ffmpeg program takes too: the same pixels as `ffmpeg -pix_fmt
- * rgb24`. That path drops the last row or column of odd sizes, so those go through the general scaler. */
+ * The scaler's flags are those of the ffmpeg program: the same pixels as `ffmpeg -pix_fmt rgb24`, and its fast path for 4:2:0. */
 #include "media/picture.h"
 #include <libavutil/imgutils.h>
 #include <libavutil/pixdesc.h>
@@ -55,8 +54,7 @@ static BalStatus prepare(BalPicture *p, const AVFrame *f, int W, int H, int out_
         p->space == (int)f->colorspace && p->range == range && p->out_width == W && p->out_height == H &&
         p->out_format == out_format)
         return BAL_OK;
-    bool odd = (f->width | f->height) & 1, luma = out_format == AV_PIX_FMT_GRAY8;
-    int flags = luma ? SWS_AREA : SWS_BICUBIC | (odd ? SWS_ACCURATE_RND | SWS_FULL_CHR_H_INT : 0);
+    int flags = out_format == AV_PIX_FMT_GRAY8 ? SWS_AREA : SWS_BICUBIC;
     sws_freeContext(p->sws);
     p->sws = sws_getContext(f->width, f->height, format, W, H, out_format, flags, NULL, NULL, NULL);
     if (!p->sws) {

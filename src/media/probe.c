@@ -155,7 +155,9 @@ static void describe_file(Probe *p) {
     const AVFormatContext *f = p->src.fmt;
     snprintf(out->format, sizeof out->format, "%s", f->iformat->name);
     out->n_streams = (int)f->nb_streams;
-    if (f->duration != AV_NOPTS_VALUE && f->duration_estimation_method != AVFMT_DURATION_FROM_BITRATE)
+    /* Durations worked out from the last packets or the bit rate are nobody's claim. */
+    if (f->duration != AV_NOPTS_VALUE &&
+        (!p->src.looked_ahead || f->duration_estimation_method == AVFMT_DURATION_FROM_STREAM))
         out->header_duration_s = (double)f->duration / AV_TIME_BASE;
     for (unsigned i = 0; i < f->nb_streams; i++)
         if (bal_stream_encrypted(f->streams[i])) SET(BAL_FIND_ENCRYPTED);
