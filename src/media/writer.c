@@ -237,6 +237,8 @@ BalStatus bal_media_writer_close(BalMediaWriter **w, BalError *err) {
 void bal_media_writer_abort(BalMediaWriter **pw) {
     BalMediaWriter *w = *pw;
     if (!w) return;
+    BalFfLog log; /* encoders report what they did when they are closed */
+    bal_ff_log_begin(&log);
     if (w->fmt && w->fmt->pb) {
         uint8_t *data = NULL;
         avio_close_dyn_buf(w->fmt->pb, &data);
@@ -249,6 +251,7 @@ void bal_media_writer_abort(BalMediaWriter **pw) {
     av_frame_free(&w->sound);
     av_packet_free(&w->pkt);
     sws_freeContext(w->sws);
+    bal_ff_log_end(&log);
     bal_free(w->path);
     bal_free(w);
     *pw = NULL;
