@@ -155,10 +155,12 @@ BalStatus bal_session_grad_noise(BalSession *s, int grad, int i, double sigma, u
     return bal_session_pack(s, i, at, s->host, err);
 }
 
-/* ---- snapshots: the two blocks as they lie, weights first ---- */
+/* ---- snapshots: the two blocks as they lie, weights first, then the bytes of the batch counter ---- */
 BalStatus bal_session_snapshot(BalSession *s, float **out, BalError *err) {
     float *copy;
-    BAL_TRY(bal_alloc(&copy, s->w_floats + s->state_floats, sizeof *copy, err));
+    const size_t floats = s->w_floats + s->state_floats;
+    BAL_TRY(bal_alloc(&copy, floats + sizeof s->batches / sizeof *copy, sizeof *copy, err));
+    memcpy(copy + floats, &s->batches, sizeof s->batches);
     BalStatus rc = s->b->sync ? s->b->sync(s->self, err) : BAL_OK;
     if (rc >= 0) rc = s->b->download(s->self, copy, s->w, s->w_floats * sizeof *copy, err);
     if (rc >= 0) rc = s->b->download(s->self, copy + s->w_floats, s->state, s->state_floats * sizeof *copy, err);
@@ -171,6 +173,7 @@ BalStatus bal_session_snapshot(BalSession *s, float **out, BalError *err) {
 
 BalStatus bal_session_restore(BalSession *s, const float *snapshot, BalError *err) {
     s->version += 1;
+    memcpy(&s->batches, snapshot + s->w_floats + s->state_floats, sizeof s->batches);
     BAL_TRY(s->b->upload(s->self, s->w, snapshot, s->w_floats * sizeof *snapshot, err));
     return s->b->upload(s->self, s->state, snapshot + s->w_floats, s->state_floats * sizeof *snapshot, err);
 }
