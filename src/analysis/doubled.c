@@ -51,7 +51,6 @@ static BalStatus deal_chunk(void *user, int64_t chunk, int worker, BalError *err
     for (int64_t i = 0; i < c->n; i++) sorted[next[c->hash[i] >> 56]++] = c->hash[i];
     bal_free(c->hash);
     c->hash = sorted;
-    c->hash_cap = (size_t)c->n;
     return BAL_OK;
 }
 

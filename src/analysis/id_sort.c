@@ -120,7 +120,7 @@ void bal_id_sort_reset(BalIdSort *x) {
 BalStatus bal_id_sort_add(BalIdSort *x, const char *s, size_t n, uint16_t tag, BalError *err) {
     if (x->used + n > UINT32_MAX) return BAL_FAIL(err, BAL_E_NOMEM, "more than 4 GiB of ids begin alike");
     BAL_TRY(bal_grow(&x->item, &x->item_cap, x->n + 1, sizeof *x->item, err));
-    BAL_TRY(bal_grow(&x->text, &x->text_cap, x->used + n, 1, err));
+    BAL_TRY(bal_grow(&x->text, &x->text_cap, x->used + n + BAL_ID_PADDING, 1, err));
     memcpy(x->text + x->used, s, n);
     x->item[x->n++] = (BalIdItem){.at = (uint32_t)x->used, .n = (uint16_t)n, .tag = tag};
     x->used += n;

@@ -24,6 +24,8 @@ void bal_id_borders_reset(BalIdBorders *b);
 /* Bucket of an id: how many borders are not above it. near: a guess, such as the bucket of the id before. */
 int bal_id_bucket(const BalIdBorders *b, const char *s, size_t n, int near);
 
+#define BAL_ID_PADDING 16 /* readable bytes behind the last id's text */
+
 typedef struct BalIdItem {
     uint64_t key;
     uint32_t at; /* in the text */

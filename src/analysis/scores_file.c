@@ -24,6 +24,7 @@
 #define SLACK_BYTES   ((int64_t)1 << 16) /* read beyond a chunk's end at first, to finish its last row */
 #define LONGEST_ROW   ((int64_t)1 << 20)
 #define HEADER_BYTES  ((int64_t)1 << 16)
+#define PADDING       16 /* line ends behind the text, so that the fast path may look ahead without asking */
 #define ROWS_PER_CALL 128
 
 static const char *const column_names[BAL_SCORE_COLUMNS] = {
@@ -54,10 +55,13 @@ typedef struct Buffer {
     char *data;
     size_t cap;
     BalCsv csv;
+    uint64_t *hash; /* of the ids of the chunk in work */
+    size_t hash_cap;
 } Buffer;
 
 static void buffer_reset(Buffer *b) {
     bal_free(b->data);
+    bal_free(b->hash);
     bal_csv_reset(&b->csv);
 }
 
@@ -71,7 +75,7 @@ static BalStatus read_rows(const BalScoresFile *f, int64_t chunk, Buffer *b, int
     const char *last = NULL; /* the line end that closes the last row */
     while (!last) {
         int64_t to = end + slack < f->size ? end + slack : f->size;
-        BAL_TRY(bal_grow(&b->data, &b->cap, (size_t)(to - from), 1, err));
+        BAL_TRY(bal_grow(&b->data, &b->cap, (size_t)(to - from) + PADDING, 1, err));
         BAL_TRY(read_at(f, from + have, b->data + have, (size_t)(to - from - have), err));
         have = to - from;
         int64_t look = end - 1 > from ? end - 1 - from : 0;
@@ -88,6 +92,7 @@ static BalStatus read_rows(const BalScoresFile *f, int64_t chunk, Buffer *b, int
         first = memchr(b->data, '\n', (size_t)have);
         first = first ? first + 1 : b->data + have;
     }
+    memset(b->data + have, '\n', PADDING);
     b->csv.at = first;
     b->csv.end = first - b->data >= end - from ? first : last + 1; /* nothing begins in here: one row covers it all */
     b->csv.separator = f->separator;
@@ -326,9 +331,9 @@ static int compare_ids(const char *a, size_t n, const char *b, size_t m) {
     return c ? c : (n > m) - (n < m);
 }
 
-static BalStatus note_id(BalScoresChunk *c, BalScoreText id, BalError *err) {
-    BAL_TRY(bal_grow(&c->hash, &c->hash_cap, (size_t)c->n + 1, sizeof *c->hash, err));
-    c->hash[c->n] = bal_id_hash(id.s, id.n);
+static BalStatus note_id(BalScoresChunk *c, Buffer *b, BalScoreText id, BalError *err) {
+    BAL_TRY(bal_grow(&b->hash, &b->hash_cap, (size_t)c->n + 1, sizeof *b->hash, err));
+    b->hash[c->n] = bal_id_hash(id.s, id.n);
     if (id.n > sizeof c->last) c->ascending = false;
     if (c->ascending) {
         if (c->n == 0) {
@@ -358,11 +363,91 @@ typedef struct Scan {
     void *user;
 } Scan;
 
+/* ---- the fast path: a row without quotes whose u are written as 0.1234 ---- */
+
+#define EACH(byte) (0x0101010101010101u * (uint64_t)(unsigned char)(byte))
+
+static uint64_t load_le(const char *s) {
+    uint64_t v;
+    memcpy(&v, s, sizeof v);
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? v : __builtin_bswap64(v);
+}
+
+/* First separator or byte below blank; the padding ends the search. Marks: see field_end in base/csv.c. */
+static const char *text_end(const char *s, uint64_t separators) {
+    for (;; s += 8) {
+        uint64_t v = load_le(s), x = v ^ separators;
+        uint64_t hit = (((v - EACH(0x20)) & ~v) | ((x - EACH(1)) & ~x)) & EACH(0x80);
+        if (hit) return s + __builtin_ctzll(hit) / 8;
+    }
+}
+
+/* 0, 1, 0.ddd or 1.ddd at s with up to 15 decimals: one exact integer divided by one exact power of ten, eight digits at a time.
+ * Returns the byte behind it, or NULL for everything else. */
+static const char *fast_value(const char *s, double *out) {
+    static const double p10[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    static const uint64_t u10[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+    unsigned whole = (unsigned char)s[0] - (unsigned)'0';
+    if (whole > 1) return NULL;
+    s++;
+    uint64_t fraction = 0;
+    int digits = 0;
+    if (*s == '.') {
+        int k;
+        s++;
+        do {
+            uint64_t v = load_le(s), no_digit = ((v + EACH(0x46)) | (v - EACH('0'))) & EACH(0x80);
+            k = no_digit ? __builtin_ctzll(no_digit) / 8 : 8;
+            if (k == 0) break;
+            v = (v - EACH('0')) << (64 - 8 * k); /* leading zeros instead of what follows */
+            v = v * 10 + (v >> 8);
+            v = ((v & 0x000000ff000000ffu) * 0x000f424000000064u +
+                 (v >> 16 & 0x000000ff000000ffu) * 0x0000271000000001u) >>
+                32;
+            fraction = fraction * u10[k] + (uint32_t)v;
+            digits += k;
+            s += k;
+        } while (k == 8 && digits <= 16);
+        if (digits == 0 || digits > 15) return NULL;
+    }
+    *out = whole + (double)fraction / p10[digits];
+    return !whole || !fraction ? s : NULL; /* 1.5 is for the slow path to refuse */
+}
+
+/* True if the row is of the plain kind; otherwise nothing has moved. Extra columns are left to csv. */
+static bool fast_row(const BalScoresFile *f, BalCsv *csv, BalScoreRow *row) {
+    const uint64_t separators = EACH(f->separator);
+    const char *s = csv->at;
+    if (s >= csv->end) return false;
+    for (int i = 0; i < f->n_columns; i++) {
+        const char *begin = s;
+        int code = f->column[i];
+        if (code == BAL_SCORE_U_AUDIO || code == BAL_SCORE_U_VISUAL) {
+            s = fast_value(s, code == BAL_SCORE_U_AUDIO ? &row->u_audio : &row->u_visual);
+            if (!s) return false;
+        } else {
+            if (*s == '"') return false;
+            s = text_end(s, separators);
+            BalScoreText text = {begin, (uint32_t)(s - begin)};
+            if (code == BAL_COLUMN_ID) row->id = text;
+            if (code == BAL_COLUMN_LABEL) row->label = text;
+            if (code == BAL_COLUMN_SPLIT) row->split = text;
+        }
+        if (i + 1 < f->n_columns && *s++ != f->separator) return false;
+    }
+    if (*s == '\r') s++;
+    if (*s != '\n' || !row->id.n) return false;
+    csv->at = s < csv->end ? s + 1 : csv->end;
+    csv->line = csv->next_line++;
+    return true;
+}
+
 /* Next row of the buffer. */
 static BalStatus next_row(const BalScoresFile *f, BalCsv *csv, BalScoreRow *row, BalError *err) {
+    row->id = row->label = row->split = (BalScoreText){"", 0};
+    if (!f->extras && fast_row(f, csv, row)) return BAL_OK;
     BalStatus rc = bal_csv_next(csv, err);
     if (rc != BAL_OK) return rc;
-    row->label = row->split = (BalScoreText){"", 0};
     if (f->extras)
         for (int c = 0; c < BAL_SCORE_COLUMNS; c++) row->extra[c] = NAN;
     return parse_row(f, csv, row, err);
@@ -387,7 +472,7 @@ static BalStatus scan_rows(const Scan *scan, int64_t chunk, int worker, BalError
     out->n = out->n_kept = 0;
     out->ascending = true;
     while ((rc = next_row(f, &b->csv, &row[n], err)) == BAL_OK) {
-        BAL_TRY(note_id(out, row[n].id, err));
+        BAL_TRY(note_id(out, b, row[n].id, err));
         if (is_left_out(f, &row[n])) continue;
         out->n_kept++;
         bool now = is_rewritten(&row[n], b);
@@ -397,6 +482,8 @@ static BalStatus scan_rows(const Scan *scan, int64_t chunk, int worker, BalError
     }
     BAL_TRY(rc);
     if (n) BAL_TRY(scan->fn(scan->user, chunk, worker, row, n, err));
+    BAL_TRY(bal_resize(&out->hash, (size_t)out->n, sizeof *out->hash, err));
+    if (out->n) memcpy(out->hash, b->hash, (size_t)out->n * sizeof *out->hash);
     return scan->fn(scan->user, chunk, worker, row, 0, err);
 }
 
@@ -465,13 +552,14 @@ done:
 }
 
 BalStatus bal_scores_sample(const BalScoresFile *f, int n, BalText *out, int *n_out, BalError *err) {
-    char block[4096];
+    char block[4096 + PADDING];
     int count = 0;
     for (int i = 0; i < n; i++) {
         int64_t at = f->data_at + (int64_t)((double)(f->size - f->data_at) * i / n);
         int64_t left = f->size - at;
-        size_t k = (size_t)(left < (int64_t)sizeof block ? left : (int64_t)sizeof block);
+        size_t k = (size_t)(left < 4096 ? left : 4096);
         BAL_TRY(read_at(f, at, block, k, err));
+        memset(block + k, '\n', PADDING);
         const char *nl = i ? memchr(block, '\n', k) : NULL, *s = nl ? nl + 1 : block;
         const char *e = nl || !i ? memchr(s, '\n', (size_t)(block + k - s)) : NULL;
         if (!e) continue; /* a long row, or the last */

@@ -8,9 +8,8 @@
 enum { BAL_COLUMN_SKIP = -1, BAL_COLUMN_ID = -2, BAL_COLUMN_LABEL = -3, BAL_COLUMN_SPLIT = -4 };
 
 typedef struct BalScoresChunk {
-    int64_t n, n_kept; /* rows; those of the wanted split */
-    uint64_t *hash;    /* [n] of the ids */
-    size_t hash_cap;
+    int64_t n, n_kept;        /* rows; those of the wanted split */
+    uint64_t *hash;           /* [n] of the ids */
     char first[64], last[64]; /* ids; longer ones make the chunk count as not ascending */
     uint8_t first_n, last_n;
     bool ascending; /* ids strictly ascending in byte order */

@@ -23,6 +23,7 @@
 
 #define MAX_BUCKETS        4096
 #define SAMPLES_PER_BUCKET 8
+#define AHEAD              8
 #define MAX_CELLS          (2 * BAL_SPLIT_MAX_THRESHOLDS + 3)
 #define MAX_LISTS          (BAL_SPLIT_MAX_SPLITS * (2 + 2 * BAL_SPLIT_MAX_THRESHOLDS))
 
@@ -42,7 +43,7 @@ typedef struct Scratch { /* a worker's */
 
 typedef struct Output { /* what one bucket adds to the lists */
     char *text;
-    size_t at[MAX_LISTS + 1];
+    size_t cap, at[MAX_LISTS], n[MAX_LISTS];
 } Output;
 
 typedef struct Split {
@@ -53,7 +54,7 @@ typedef struct Split {
     pthread_mutex_t lock; /* of split names */
     Part *part;           /* [chunks] */
     Scratch *scratch;     /* [workers] */
-    Output *output;       /* [buckets] */
+    Output *output;       /* [AHEAD] of the buckets in flight */
     BalWriter **list;     /* [n_lists] split-major: audio-preferred, visual-preferred, then two per threshold */
     int n_lists;
     const char *dir;
@@ -69,13 +70,13 @@ static size_t entry_size(const char *e) {
     return ENTRY_HEAD + n;
 }
 
-/* Cells from most visual to most audio: d < -t[T-1], ..., -t[0] <= d < 0, 0, 0 < d <= t[0], ..., d > t[T-1]. */
+/* Cells from most visual to most audio: d < -t[T-1], ..., -t[0] <= d < 0, 0, 0 < d <= t[0], ..., d > t[T-1]. Which one it is
+ * cannot be foreseen, so this adds up comparisons instead of branching on them. */
 static int cell_of(const BalSplitResult *r, double d) {
     double size = fabs(d);
-    int beyond = 0;
-    while (beyond < r->n_thresholds && size > r->threshold[beyond]) beyond++;
-    int middle = r->n_thresholds + 1;
-    return d > 0 ? middle + 1 + beyond : d < 0 ? middle - 1 - beyond : middle;
+    int beyond = d != 0;
+    for (int t = 0; t < r->n_thresholds; t++) beyond += size > r->threshold[t];
+    return r->n_thresholds + 1 + ((d > 0) - (d < 0)) * beyond;
 }
 
 static bool is_file_word(const BalScoreText *t) {
@@ -216,54 +217,61 @@ static void finish_counts(Split *s, BalSplitResult *out) {
 
 /* ---- buckets ---- */
 
-/* First list of a split's cell and how many: audio-preferred, visual-preferred, then (audio, visual) per threshold. */
-static int lists_of_cell(const Split *s, int split, int cell, int *lists) {
-    int middle = s->out->n_thresholds + 1, per_split = 2 + 2 * s->out->n_thresholds;
-    int beyond = cell > middle ? cell - middle : middle - cell; /* 0 for a tie, else 1 + thresholds passed */
-    for (int k = 0; k < beyond; k++) lists[k] = split * per_split + 2 * k + (cell < middle);
-    return beyond;
-}
-
-static BalStatus gather(Split *s, Scratch *w, int64_t bucket, BalError *err) {
-    bal_id_sort_clear(&w->sort);
+static BalStatus gather(const Split *s, BalIdSort *x, int64_t bucket, BalError *err) {
+    bal_id_sort_clear(x);
     for (int64_t i = 0; i < s->f->n_chunks; i++) {
         const Part *p = &s->part[i];
         const char *e = p->entries + p->bucket_at[bucket], *end = p->entries + p->bucket_at[bucket + 1];
         for (; e < end; e += entry_size(e))
-            BAL_TRY(bal_id_sort_add(&w->sort, e + ENTRY_HEAD, entry_size(e) - ENTRY_HEAD,
+            BAL_TRY(bal_id_sort_add(x, e + ENTRY_HEAD, entry_size(e) - ENTRY_HEAD,
                                     (uint16_t)((unsigned char)e[0] << 8 | (unsigned char)e[1]), err));
     }
-    return bal_id_sort_run(&w->sort, err);
+    return bal_id_sort_run(x, err);
 }
 
-/* The text of all lists of one bucket: sizes first, then one pass that appends each id to its lists. */
+#define SLACK BAL_ID_PADDING /* bytes behind each list's text that a copy of a whole word may spoil */
+
+/* Bytes that each list gets from this bucket, and where its text begins. */
+static BalStatus lay_out(const Split *s, const BalIdSort *x, Output *o, BalError *err) {
+    const int middle = s->out->n_thresholds + 1, per_split = 2 + 2 * s->out->n_thresholds;
+    size_t bytes[BAL_SPLIT_MAX_SPLITS][MAX_CELLS] = {{0}}, sum = 0;
+    for (size_t i = 0; i < x->n; i++) bytes[x->item[i].tag & 255][x->item[i].tag >> 8] += x->item[i].n + 1u;
+    for (int l = 0; l < s->n_lists; l++) {
+        int level = l % per_split / 2 + 1, side = l % 2 ? -1 : 1;
+        o->at[l] = sum;
+        o->n[l] = 0;
+        for (int k = level; k < middle + 1; k++) o->n[l] += bytes[l / per_split][middle + side * k];
+        sum += o->n[l] + SLACK;
+    }
+    if (sum <= o->cap) return BAL_OK;
+    return bal_grow(&o->text, &o->cap, sum, 1, err);
+}
+
+/* The text of all lists of one bucket. An id belongs to the first so many lists of its side; it is copied to all of them and only
+ * counted where it belongs, because copying 16 bytes is cheaper than a branch that cannot be foreseen. */
 static BalStatus make_output(void *user, int64_t bucket, int worker, BalError *err) {
     Split *s = user;
-    Scratch *w = &s->scratch[worker];
-    Output *o = &s->output[bucket];
-    int lists[BAL_SPLIT_MAX_THRESHOLDS + 1];
+    BalIdSort *x = &s->scratch[worker].sort;
+    Output *o = &s->output[bucket % AHEAD];
+    const int levels = s->out->n_thresholds + 1, per_split = 2 * levels;
     char *to[MAX_LISTS];
-    size_t size[MAX_LISTS] = {0};
-    BAL_TRY(gather(s, w, bucket, err));
-    const BalIdSort *x = &w->sort;
-    for (size_t i = 0; i < x->n; i++)
-        for (int k = lists_of_cell(s, x->item[i].tag & 255, x->item[i].tag >> 8, lists) - 1; k >= 0; k--)
-            size[lists[k]] += x->item[i].n + 1u;
-    size_t sum = 0;
-    for (int l = 0; l < s->n_lists; l++) {
-        o->at[l] = sum;
-        sum += size[l];
-    }
-    o->at[s->n_lists] = sum;
-    BAL_TRY(bal_resize(&o->text, sum + 1, 1, err));
+    BAL_TRY(gather(s, x, bucket, err));
+    BAL_TRY(lay_out(s, x, o, err));
     for (int l = 0; l < s->n_lists; l++) to[l] = o->text + o->at[l];
     for (size_t i = 0; i < x->n; i++) {
         const BalIdItem *item = &x->item[i];
-        for (int k = lists_of_cell(s, item->tag & 255, item->tag >> 8, lists) - 1; k >= 0; k--) {
-            char *p = to[lists[k]];
-            memcpy(p, x->text + item->at, item->n);
-            p[item->n] = '\n';
-            to[lists[k]] = p + item->n + 1;
+        const char *id = x->text + item->at;
+        int cell = (item->tag >> 8) - levels, belongs = abs(cell);
+        char **list = to + (item->tag & 255) * per_split + (cell < 0);
+        size_t n = item->n;
+        for (int k = 0; k < levels; k++) {
+            char *p = list[2 * k];
+            if (n < SLACK)
+                memcpy(p, id, SLACK);
+            else if (k < belongs)
+                memcpy(p, id, n);
+            if (n < SLACK || k < belongs) p[n] = '\n';
+            list[2 * k] = p + (k < belongs ? n + 1 : 0);
         }
     }
     return BAL_OK;
@@ -272,11 +280,8 @@ static BalStatus make_output(void *user, int64_t bucket, int worker, BalError *e
 static BalStatus write_output(void *user, int64_t bucket, int worker, BalError *err) {
     (void)worker;
     Split *s = user;
-    Output *o = &s->output[bucket];
-    for (int l = 0; l < s->n_lists; l++)
-        BAL_TRY(bal_writer_add(s->list[l], o->text + o->at[l], o->at[l + 1] - o->at[l], err));
-    bal_free(o->text);
-    o->text = NULL;
+    const Output *o = &s->output[bucket % AHEAD];
+    for (int l = 0; l < s->n_lists; l++) BAL_TRY(bal_writer_add(s->list[l], o->text + o->at[l], o->n[l], err));
     BalProgress p = {.stage = "write lists", .done = bucket + 1, .total = s->borders.n + 1, .unit = "buckets"};
     if (s->f->progress.fn && !s->f->progress.fn(s->f->progress.user, &p))
         return BAL_FAIL(err, BAL_E_CANCELLED, "writing the lists was interrupted");
@@ -309,8 +314,9 @@ static BalStatus open_lists(Split *s, BalError *err) {
 
 static BalStatus write_lists(Split *s, BalError *err) {
     BAL_TRY(open_lists(s, err));
-    BAL_TRY(bal_alloc(&s->output, (size_t)s->borders.n + 1, sizeof *s->output, err));
-    BAL_TRY(bal_parallel(s->f->threads, s->borders.n + 1, 8, make_output, write_output, s, err));
+    BAL_TRY(bal_alloc(&s->output, AHEAD, sizeof *s->output, err));
+    BAL_TRY(bal_parallel(s->f->threads < AHEAD ? s->f->threads : AHEAD, s->borders.n + 1, AHEAD, make_output,
+                         write_output, s, err));
     for (int l = 0; l < s->n_lists; l++) BAL_TRY(bal_writer_commit(&s->list[l], err));
     return BAL_OK;
 }
@@ -359,7 +365,7 @@ static void split_reset(Split *s) {
         bal_free(s->scratch[w].bucket);
         bal_id_sort_reset(&s->scratch[w].sort);
     }
-    for (int b = 0; s->output && b <= s->borders.n; b++) bal_free(s->output[b].text);
+    for (int b = 0; s->output && b < AHEAD; b++) bal_free(s->output[b].text);
     for (int l = 0; s->list && l < s->n_lists; l++) bal_writer_abort(&s->list[l]);
     bal_free(s->part);
     bal_free(s->scratch);
