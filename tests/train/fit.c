@@ -1,0 +1,227 @@
+/* One run: it learns what can be learnt, records what it promises, stops where it should, and says what is wrong. */
+#include <math.h>
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "train/toy.h"
+
+static const Toy HEARD = {.n = 240, .heard = true, .n_train = 6, .n_val = 2};
+static BalStore *heard;
+
+static int open_store(void **state) {
+    if (scratch_open(state)) return -1;
+    heard = toy_store(&HEARD, scratch("heard"));
+    return 0;
+}
+static int close_store(void **state) {
+    bal_store_close(&heard);
+    return scratch_close(state);
+}
+
+static void sound_alone_learns_what_can_be_heard_and_picture_does_not(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalRecipe r = toy_recipe(heard);
+    BalFitResult a, v;
+    assert_ok(toy_fit(heard, "audio", &r, scratch("a"), &a, &err));
+    assert_ok(toy_fit(heard, "visual", &r, scratch("v"), &v, &err));
+    assert_true(a.accuracy[BAL_SPLIT_TEST] > 0.9);
+    assert_true(v.accuracy[BAL_SPLIT_TEST] < 0.6); /* chance is 1/3 */
+    assert_int_equal(a.n, 240);
+    assert_int_equal(a.n_train, 144);
+}
+
+static void the_record_is_complete_and_agrees_with_itself(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalRecipe r = toy_recipe(heard);
+    BalFitResult f;
+    const char *dir = scratch("record");
+    assert_ok(toy_fit(heard, "audio", &r, dir, &f, &err));
+    int64_t dc[2], dk[2], dz[2];
+    float *confidence = load_npy(scratch("record/confidence.npy"), dc);
+    float *correct = load_npy(scratch("record/correct.npy"), dk), *z = load_npy(scratch("record/logits.npy"), dz);
+    assert_int_equal(dc[0], f.epochs);
+    assert_int_equal(dc[1], 240);
+    assert_int_equal(dk[0], f.epochs);
+    assert_int_equal(dz[0], 240);
+    assert_int_equal(dz[1], 3);
+    const float *row = confidence + (int64_t)(f.best_epoch - 1) * 240,
+                *right = correct + (int64_t)(f.best_epoch - 1) * 240;
+    int64_t n_right = 0, n_test = 0;
+    for (int i = 0; i < 240; i++) { /* confidence of the kept epoch = softmax of the kept logits */
+        double sum = 0;
+        int label = bal_store_label(heard, i), top = 0;
+        for (int k = 0; k < 3; k++) sum += exp(z[i * 3 + k] - z[i * 3 + label]);
+        for (int k = 1; k < 3; k++)
+            if (z[i * 3 + k] > z[i * 3 + top]) top = k;
+        assert_true(fabs(row[i] - 1 / sum) < 1e-5);
+        assert_int_equal(right[i], top == label);
+        if (bal_store_split(heard, i) != BAL_SPLIT_TEST) continue;
+        n_test++;
+        n_right += top == label;
+    }
+    assert_true(fabs(f.accuracy[BAL_SPLIT_TEST] - (double)n_right / (double)n_test) < 1e-12);
+    bal_free(confidence);
+    bal_free(correct);
+    bal_free(z);
+    char *ids = load_text(scratch("record/ids.txt")), *csv = load_text(scratch("record/predictions.csv"));
+    assert_true(bal_has_prefix(ids, "clip000\nclip001\n"));
+    assert_true(bal_has_prefix(csv, "id,label,split,prediction,confidence\nclip000,low,train,low,0."));
+    assert_false(bal_is_dir(scratch("record/checkpoint")));
+    bal_free(ids);
+    bal_free(csv);
+    BalJson *j = NULL;
+    assert_ok(bal_json_load(&j, scratch("record/run.json"), &err));
+    assert_string_equal(bal_json_text(bal_json_get(j, "schema"), ""), "avbalance/run/1");
+    assert_string_equal(bal_json_text(bal_json_get(j, "modality"), ""), "audio");
+    assert_string_equal(bal_json_text(bal_json_get(j, "store_hash"), ""), bal_store_hash(heard));
+    assert_int_equal(bal_json_int(bal_json_get(j, "epochs_used"), 0), f.epochs_used);
+    assert_int_equal(bal_json_int(bal_json_get(j, "fold"), 0), -1);
+    bal_json_free(&j);
+}
+
+/* From the log: the best epoch is the first with the highest validation accuracy, and the run ends `patience` after it. */
+static void it_stops_when_validation_no_longer_improves(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalRecipe r = toy_recipe(heard);
+    r.train.epochs = 40;
+    r.train.patience = 3;
+    BalFitResult f;
+    assert_ok(toy_fit(heard, "visual", &r, scratch("stop"), &f, &err));
+    assert_true(f.epochs < 40);
+    assert_int_equal(f.epochs, f.best_epoch + 3);
+    assert_int_equal(f.epochs_used, f.best_epoch);
+    char *log = load_text(scratch("stop/log.jsonl"));
+    double best = -1;
+    int at = 0, epoch = 0;
+    for (char *line = strtok(log, "\n"); line; line = strtok(NULL, "\n")) {
+        BalJson *j = NULL;
+        assert_ok(bal_json_parse(&j, line, strlen(line), "log", &err));
+        double acc = bal_json_real(bal_json_get(bal_json_get(j, "val"), "accuracy"), NAN);
+        assert_int_equal(bal_json_int(bal_json_get(j, "epoch"), 0), ++epoch);
+        assert_int_equal(bal_json_bool(bal_json_get(j, "best"), false), acc > best);
+        if (acc > best) best = acc, at = epoch;
+        bal_json_free(&j);
+    }
+    assert_int_equal(epoch, f.epochs);
+    assert_int_equal(at, f.best_epoch);
+    bal_free(log);
+}
+
+static void without_validation_all_epochs_count_and_it_says_so(void **state) {
+    (void)state;
+    static const Toy toy = {.n = 60, .heard = true, .n_train = 8};
+    BalError err = {0};
+    BalStore *s = toy_store(&toy, scratch("noval"));
+    BalRecipe r = toy_recipe(s);
+    r.train.patience = 1;
+    BalFitResult f;
+    assert_ok(toy_fit(s, "audio", &r, scratch("noval-run"), &f, &err));
+    assert_int_equal(f.epochs_used, 4);
+    assert_true(isnan(f.accuracy[BAL_SPLIT_VAL]));
+    char *json = load_text(scratch("noval-run/run.json"));
+    assert_non_null(strstr(json, "no validation split"));
+    bal_free(json);
+    bal_store_close(&s);
+}
+
+static void a_last_batch_of_one_clip_trains(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalRecipe r = toy_recipe(heard);
+    r.train.batch = 11; /* 144 = 13 * 11 + 1 */
+    r.train.epochs = 2;
+    BalFitResult f;
+    assert_ok(toy_fit(heard, "audio", &r, scratch("one"), &f, &err));
+    assert_true(isfinite(f.accuracy[BAL_SPLIT_TRAIN]));
+}
+
+static void a_loss_that_explodes_names_step_clips_and_remedy(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalRecipe r = toy_recipe(heard);
+    r.train.lr = 100;
+    r.train.weight_decay = 10;
+    r.train.epochs = 50;
+    BalFitResult f;
+    assert_fails(toy_fit(heard, "audio", &r, scratch("nan"), &f, &err), BAL_E_NUMERIC, "train.lr");
+    assert_non_null(strstr(err.text, "epoch"));
+    assert_non_null(strstr(err.text, "clip"));
+    assert_false(bal_file_exists(scratch("nan/run.json")));
+}
+
+static void given_again_it_is_done_or_differs(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalRecipe r = toy_recipe(heard);
+    r.train.epochs = 1;
+    BalFitResult f;
+    const char *dir = scratch("again");
+    assert_ok(toy_fit(heard, "audio", &r, dir, &f, &err));
+    assert_false(f.already_done);
+    double acc = f.accuracy[BAL_SPLIT_VAL];
+    assert_ok(toy_fit(heard, "audio", &r, dir, &f, &err));
+    assert_true(f.already_done);
+    assert_true(f.accuracy[BAL_SPLIT_VAL] == acc);
+
+    r.train.lr = 0.02;
+    assert_fails(toy_fit(heard, "audio", &r, dir, &f, &err), BAL_E_MISMATCH, "train.lr: 0.05");
+    assert_non_null(strstr(err.text, "-f"));
+    r.train.lr = 0.05;
+    r.train.seed = 5;
+    assert_fails(toy_fit(heard, "audio", &r, dir, &f, &err), BAL_E_MISMATCH, "train.seed: 5");
+    assert_fails(toy_fit(heard, "visual", &r, dir, &f, &err), BAL_E_MISMATCH, "method: audio");
+    static const Toy other = {.n = 60, .seen = true, .n_train = 8, .n_val = 1};
+    BalStore *s = toy_store(&other, scratch("other"));
+    assert_fails(toy_fit(s, "audio", &r, dir, &f, &err), BAL_E_MISMATCH, "store: ");
+    bal_store_close(&s);
+
+    BalFitSpec spec = bal_fit_spec_default();
+    spec.method = "visual";
+    spec.recipe = r;
+    spec.dir = dir;
+    spec.force = true;
+    assert_ok(bal_fit(heard, &spec, &f, &err));
+    assert_ok(toy_fit(heard, "visual", &r, dir, &f, &err));
+    assert_true(f.already_done);
+}
+
+static void what_cannot_be_done_is_refused(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalRecipe r = toy_recipe(heard);
+    BalFitResult f;
+    assert_ok(bal_make_dirs(scratch("foreign"), &err));
+    assert_ok(bal_file_write(scratch("foreign/thesis.tex"), "x", 1, &err));
+    assert_fails(toy_fit(heard, "audio", &r, scratch("foreign"), &f, &err), BAL_E_EXISTS, "thesis.tex");
+    assert_fails(toy_fit(heard, "odio", &r, scratch("x"), &f, &err), BAL_E_ARG, "audio");
+    snprintf(r.train.model, sizeof r.train.model, "resnet19");
+    assert_fails(toy_fit(heard, "audio", &r, scratch("x"), &f, &err), BAL_E_ARG, "resnet18");
+    r = toy_recipe(heard);
+    snprintf(r.train.backend, sizeof r.train.backend, "abacus");
+    assert_fails(toy_fit(heard, "audio", &r, scratch("x"), &f, &err), BAL_E_UNSUPPORTED, "abacus");
+    r = toy_recipe(heard);
+    r.feature.audio.hop = 16;
+    assert_fails(toy_fit(heard, "audio", &r, scratch("x"), &f, &err), BAL_E_MISMATCH, "audio.hop = 16");
+    static const Toy untrained = {.n = 60, .n_val = 5};
+    BalStore *s = toy_store(&untrained, scratch("untrained"));
+    r = toy_recipe(s);
+    assert_fails(toy_fit(s, "audio", &r, scratch("x"), &f, &err), BAL_E_ARG, "0 clips to train on");
+    bal_store_close(&s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sound_alone_learns_what_can_be_heard_and_picture_does_not),
+        cmocka_unit_test(the_record_is_complete_and_agrees_with_itself),
+        cmocka_unit_test(it_stops_when_validation_no_longer_improves),
+        cmocka_unit_test(without_validation_all_epochs_count_and_it_says_so),
+        cmocka_unit_test(a_last_batch_of_one_clip_trains),
+        cmocka_unit_test(a_loss_that_explodes_names_step_clips_and_remedy),
+        cmocka_unit_test(given_again_it_is_done_or_differs),
+        cmocka_unit_test(what_cannot_be_done_is_refused),
+    };
+    return cmocka_run_group_tests(tests, open_store, close_store);
+}

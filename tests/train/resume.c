@@ -1,0 +1,135 @@
+/* kill -9 at any moment, then the same command again: the same bytes as a run that was never stopped.
+ *
+ * Every run is made in a child process. The clock of the machine chooses where the kills fall; what must come out does not depend
+ * on it. Checkpoints are written after every step, so that most kills land in the middle of one. */
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/mem.h"
+#include "train/toy.h"
+
+static const Toy TOY = {.n = 120, .heard = true, .seen = true, .n_train = 6, .n_val = 2};
+
+static BalStatus fit(const char *store_dir, const char *dir, double checkpoint_s, BalProgressSink progress,
+                     BalError *err) {
+    BalStore *store = NULL;
+    BalFitResult f;
+    BAL_TRY(bal_store_open(&store, store_dir, err));
+    BalFitSpec spec = bal_fit_spec_default();
+    spec.recipe = toy_recipe(store);
+    spec.recipe.train.epochs = 5;
+    spec.recipe.train.patience = 3;
+    spec.recipe.train.optimiser = 2; /* adamw: moments and step counts must survive */
+    spec.recipe.train.lr = 0.01;
+    spec.recipe.input.flip = 0.5;
+    spec.method = "visual";
+    spec.dir = dir;
+    spec.checkpoint_s = checkpoint_s;
+    spec.progress = progress;
+    BalStatus rc = bal_fit(store, &spec, &f, err);
+    bal_store_close(&store);
+    return rc;
+}
+
+/* Run fit in a child and kill it after `us`; < 0: let it live. True when it ended well by itself. */
+static bool child(const char *dir, double checkpoint_s, long us) {
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        BalError err = {0};
+        BalStatus rc = fit(scratch("store"), dir, checkpoint_s, (BalProgressSink){0}, &err);
+        if (rc < 0) fprintf(stderr, "%s\n", err.text);
+        _exit(rc < 0 ? 1 : 0);
+    }
+    if (us >= 0) {
+        const struct timespec t = {us / 1000000, us % 1000000 * 1000};
+        nanosleep(&t, NULL);
+        kill(pid, SIGKILL);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status)) assert_int_equal(WEXITSTATUS(status), 0);
+    return WIFEXITED(status);
+}
+
+static void killed_anywhere_it_ends_with_the_same_bytes(void **state) {
+    (void)state;
+    struct timespec t0, t1;
+    clock_gettime(CLOCK_MONOTONIC, &t0);
+    assert_true(child(scratch("whole"), 1e9, -1));
+    clock_gettime(CLOCK_MONOTONIC, &t1);
+    long whole_us = (t1.tv_sec - t0.tv_sec) * 1000000 + (t1.tv_nsec - t0.tv_nsec) / 1000;
+    int kills = 0;
+    for (int round = 0; round < 3; round++) {
+        char name[16];
+        snprintf(name, sizeof name, "cut%d", round);
+        const char *dir = scratch(name);
+        /* ever longer lives, so that it gets to its end even on a slow machine */
+        for (long us = 2000 + 700 * round;; us += 1000 + whole_us / 60, kills++)
+            if (child(dir, 0, us)) break;
+        assert_same_folder(scratch("whole"), dir);
+    }
+    assert_true(kills > 10);
+}
+
+typedef struct Stopper {
+    int left;
+} Stopper;
+static bool stop_after(void *user, const BalProgress *p) {
+    Stopper *s = user;
+    assert_true(p->done <= p->total);
+    return --s->left > 0;
+}
+
+/* The same through the progress callback, at every single point where it is asked. */
+static void stopped_at_any_point_it_ends_with_the_same_bytes(void **state) {
+    (void)state;
+    if (!bal_is_dir(scratch("whole"))) assert_true(child(scratch("whole"), 1e9, -1));
+    BalError err = {0};
+    int stops = 0;
+    for (;;) {
+        Stopper s = {1 + stops % 7}; /* an evaluation takes four calls */
+        BalStatus rc = fit(scratch("store"), scratch("stopped"), 1e9, (BalProgressSink){stop_after, &s}, &err);
+        if (rc == BAL_OK) break;
+        if (rc != BAL_E_CANCELLED) fail_msg("%s", err.text);
+        assert_true(++stops < 500);
+    }
+    assert_true(stops > 10);
+    assert_same_folder(scratch("whole"), scratch("stopped"));
+}
+
+static void a_damaged_checkpoint_is_named(void **state) {
+    (void)state;
+    BalError err = {0};
+    Stopper s = {9};
+    const char *dir = scratch("damaged");
+    assert_int_equal(fit(scratch("store"), dir, 1e9, (BalProgressSink){stop_after, &s}, &err), BAL_E_CANCELLED);
+    char **names = NULL, path[512];
+    int n = 0;
+    snprintf(path, sizeof path, "%s/checkpoint", dir);
+    assert_ok(bal_list_dir(path, &names, &n, &err));
+    assert_int_equal(n, 1); /* older ones are gone */
+    snprintf(path, sizeof path, "%s/checkpoint/%s/state.safetensors", dir, names[0]);
+    bal_names_free(names, n);
+    assert_int_equal(truncate(path, 1000), 0);
+    BalStatus rc = fit(scratch("store"), dir, 1e9, (BalProgressSink){0}, &err);
+    assert_true(rc == BAL_E_FORMAT);
+    assert_non_null(strstr(err.text, "state.safetensors"));
+}
+
+static int open_store(void **state) {
+    if (scratch_open(state)) return -1;
+    BalStore *s = toy_store(&TOY, scratch("store"));
+    bal_store_close(&s);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(killed_anywhere_it_ends_with_the_same_bytes),
+        cmocka_unit_test(stopped_at_any_point_it_ends_with_the_same_bytes),
+        cmocka_unit_test(a_damaged_checkpoint_is_named),
+    };
+    return cmocka_run_group_tests(tests, open_store, scratch_close);
+}
