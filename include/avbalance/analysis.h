@@ -90,7 +90,8 @@ BAL_API BAL_MUST_USE BalStatus bal_scores_scan(BalScoresFile *f, BalScoresFn *fn
  * train on it (not NaN), and what several runs say of it is averaged. Seeds are then averaged; with at least two seeds in both
  * modalities the columns low, high, flip_rate and undecided appear (bal_seed_statistics over the seeds that both have).
  * Clips that no run of one modality scored are left out and counted in *n_unscored.
- * BAL_E_MISMATCH: runs over different clips or labels, folds that overlap; BAL_E_FORMAT, BAL_E_NUMERIC: bad files. */
+ * Labels and splits come from the first run. BAL_E_MISMATCH: runs over different clips, of another modality, or whose files do not
+ * fit together; BAL_E_FORMAT, BAL_E_NUMERIC: bad files. */
 BAL_API BAL_MUST_USE BalStatus bal_scores_from_runs(BalScores *out, const char *const *audio, int n_audio,
                                                     const char *const *visual, int n_visual, int64_t *n_unscored,
                                                     BalError *err);

@@ -1,0 +1,162 @@
+/* The heatmap of Xia et al. 2023, figure 1: where the clips of a dataset lie between "can be heard" and "can be seen". */
+#include <math.h>
+#include <stdio.h>
+
+#include "report/figure.h"
+
+#define SIDE   280.0 /* of the map in points: 2.8 per cell, whole pixels at the default scale */
+#define LEFT   56.0
+#define TOP    108.0
+#define MARGIN 42.0 /* height of the marginal histograms */
+#define GAP    6.0
+#define BAR_X  (LEFT + SIDE + GAP + MARGIN + 18)
+#define WIDTH  (BAR_X + 66)
+#define HEIGHT (TOP + SIDE + 44)
+#define CELL   (SIDE / BAL_HEATMAP_BINS)
+
+/* Colours run over the logarithm of the count, from one clip (light) to the fullest cell (dark). */
+static double shade(int64_t count, int64_t most) {
+    return most > 1 ? 0.10 + 0.85 * log((double)count) / log((double)most) : 0.5;
+}
+
+static int64_t fullest(const BalHeatmap *h) {
+    int64_t most = 1;
+    for (int r = 0; r < BAL_HEATMAP_BINS; r++)
+        for (int c = 0; c < BAL_HEATMAP_BINS; c++)
+            if (h->counts[r][c] > most) most = h->counts[r][c];
+    return most;
+}
+
+static void draw_cells(BalFigure *f, const BalHeatmap *h, int64_t most) {
+    cairo_set_antialias(f->cr, CAIRO_ANTIALIAS_NONE); /* no seams between neighbours */
+    for (int r = 0; r < BAL_HEATMAP_BINS; r++)
+        for (int c = 0; c < BAL_HEATMAP_BINS; c++) {
+            if (!h->counts[r][c]) continue;
+            bal_figure_colour(f, bal_colour_map(shade(h->counts[r][c], most)), 1);
+            bal_figure_rect(f, LEFT + c * CELL, TOP + SIDE - (r + 1) * CELL, CELL, CELL);
+        }
+    cairo_set_antialias(f->cr, CAIRO_ANTIALIAS_DEFAULT);
+}
+
+static double map_x(double u_visual) {
+    return LEFT + SIDE * u_visual;
+}
+
+static double map_y(double u_audio) {
+    return TOP + SIDE * (1 - u_audio);
+}
+
+/* The diagonal d = 0 and, dashed, d = T and d = -T with T beside their ends. */
+static void draw_lines(BalFigure *f, const BalFigureSpec *spec) {
+    static const double dashes[2] = {3, 2.5};
+    bal_figure_colour(f, bal_colour_ink, 0.85);
+    bal_figure_line(f, map_x(0), map_y(0), map_x(1), map_y(1), 0.8);
+    for (int i = 0; i < spec->n_thresholds; i++) {
+        double t = spec->threshold[i];
+        cairo_set_dash(f->cr, dashes, 2, 0);
+        bal_figure_line(f, map_x(0), map_y(t), map_x(1 - t), map_y(1), 0.7);
+        bal_figure_line(f, map_x(t), map_y(0), map_x(1), map_y(1 - t), 0.7);
+        cairo_set_dash(f->cr, NULL, 0, 0);
+    }
+}
+
+/* A few words on white, so that they can be read over cells. */
+static void label(BalFigure *f, double x, double y, int align, BalRgb colour, const char *text, double share) {
+    char line[96];
+    snprintf(line, sizeof line, "%s %.1f %%", text, 100 * share);
+    cairo_text_extents_t e;
+    bal_figure_bold(f, true);
+    cairo_set_font_size(f->cr, 8.5);
+    cairo_text_extents(f->cr, line, &e);
+    bal_figure_colour(f, (BalRgb){1, 1, 1}, 0.82);
+    bal_figure_rect(f, align < 0 ? x - 3 : x - e.x_advance - 3, y - 9.5, e.x_advance + 6, 13);
+    bal_figure_colour(f, colour, 1);
+    bal_figure_text(f, x, y, 8.5, align, false, "%s", line);
+    bal_figure_bold(f, false);
+}
+
+static void draw_marginals(BalFigure *f, const BalHeatmap *h) {
+    int64_t across[BAL_HEATMAP_BINS] = {0}, up[BAL_HEATMAP_BINS] = {0}, most = 1;
+    for (int r = 0; r < BAL_HEATMAP_BINS; r++)
+        for (int c = 0; c < BAL_HEATMAP_BINS; c++) {
+            across[c] += h->counts[r][c];
+            up[r] += h->counts[r][c];
+        }
+    for (int k = 0; k < BAL_HEATMAP_BINS; k++) {
+        if (across[k] > most) most = across[k];
+        if (up[k] > most) most = up[k];
+    }
+    double unit = MARGIN / (double)most; /* one scale for both, so that they can be compared */
+    for (int k = 0; k < BAL_HEATMAP_BINS; k++) {
+        bal_figure_colour(f, bal_colour_visual, 0.85);
+        bal_figure_rect(f, LEFT + k * CELL, TOP - GAP - unit * (double)across[k], CELL, unit * (double)across[k]);
+        bal_figure_colour(f, bal_colour_audio, 0.85);
+        bal_figure_rect(f, LEFT + SIDE + GAP, TOP + SIDE - (k + 1) * CELL, unit * (double)up[k], CELL);
+    }
+    bal_figure_colour(f, bal_colour_grey, 1);
+    bal_figure_line(f, LEFT, TOP - GAP, LEFT + SIDE, TOP - GAP, 0.6);
+    bal_figure_line(f, LEFT + SIDE + GAP, TOP, LEFT + SIDE + GAP, TOP + SIDE, 0.6);
+    bal_figure_text(f, LEFT + SIDE + GAP + 2, TOP - GAP - MARGIN + 7, 7, -1, false, "peak %.*f %%",
+                    100.0 * (double)most / (double)h->n < 1 ? 2 : 1, 100.0 * (double)most / (double)h->n);
+}
+
+/* Colour bar with ticks at 1, 2 and 5 times powers of ten, as shares in per cent; fewer where they would touch. */
+static void draw_bar(BalFigure *f, const BalHeatmap *h, int64_t most) {
+    const double w = 10, one = 100.0 / (double)h->n, top_share = one * (double)most;
+    const int steps = 140;
+    cairo_set_antialias(f->cr, CAIRO_ANTIALIAS_NONE);
+    for (int i = 0; i < steps; i++) {
+        double t = most > 1 ? 0.10 + 0.85 * (i + 0.5) / steps : 0.5;
+        bal_figure_colour(f, bal_colour_map(t), 1);
+        bal_figure_rect(f, BAR_X, TOP + SIDE * (1 - (i + 1.0) / steps), w, SIDE / steps);
+    }
+    cairo_set_antialias(f->cr, CAIRO_ANTIALIAS_DEFAULT);
+    bal_figure_colour(f, bal_colour_ink, 1);
+    cairo_set_line_width(f->cr, 0.8);
+    cairo_rectangle(f->cr, BAR_X, TOP, w, SIDE);
+    cairo_stroke(f->cr);
+    double decades = log10((double)most), last_y = 1e9;
+    static const double step[3] = {1, 2, 5};
+    for (int k = -12; k <= 2 && most > 1; k++)
+        for (int j = 0; j < (decades < 3 ? 3 : 1); j++) {
+            double share = step[j] * pow(10, k);
+            if (share < one * 0.999 || share > top_share * 1.001) continue;
+            double y = TOP + SIDE * (1 - log(share / one) / log((double)most));
+            if (last_y - y < 10) continue;
+            last_y = y;
+            bal_figure_line(f, BAR_X + w, y, BAR_X + w + 3, y, 0.8);
+            bal_figure_text(f, BAR_X + w + 5, y + 2.9, 8, -1, false, "%.*f %%", k < 0 ? -k : 0, share);
+        }
+    if (most == 1) bal_figure_text(f, BAR_X + w + 5, TOP + SIDE / 2 + 2.9, 8, -1, false, "%.2g %%", one);
+    bal_figure_text(f, BAR_X, TOP - 8, 8, -1, false, "share");
+    bal_figure_colour(f, bal_colour_grey, 1);
+    if (most > 1) bal_figure_text(f, BAR_X, TOP + SIDE + 11, 7, -1, false, "one clip");
+}
+
+BalStatus bal_figure_heatmap(const BalHeatmap *h, const BalFigureSpec *spec, const char *path, BalError *err) {
+    if (h->n < 1) return BAL_FAIL(err, BAL_E_ARG, "the heatmap is empty");
+    BalFigure f;
+    char count[32];
+    int64_t most = fullest(h);
+    BAL_TRY(bal_figure_open(&f, path, WIDTH, HEIGHT, spec->scale, err));
+    bal_figure_bold(&f, true);
+    bal_figure_text(&f, LEFT, 22, 12, -1, false, "%s", spec->title ? spec->title : "Modality discrepancy");
+    bal_figure_bold(&f, false);
+    bal_figure_colour(&f, bal_colour_grey, 1);
+    bal_figure_text(&f, LEFT, 38, 8.5, -1, false, "%s clips   mean |*d*| = %.3f   ties %.1f %%",
+                    bal_figure_count(count, h->n), h->sum_abs / (double)h->n, 100.0 * (double)h->ties / (double)h->n);
+    draw_cells(&f, h, most);
+    draw_lines(&f, spec);
+    label(&f, map_x(0.02), map_y(0.97) + 4, -1, bal_colour_audio, "audio-preferred",
+          (double)h->audio_preferred / (double)h->n);
+    label(&f, map_x(0.98), map_y(0.02) - 1, 1, bal_colour_visual, "visual-preferred",
+          (double)h->visual_preferred / (double)h->n);
+    draw_marginals(&f, h);
+    draw_bar(&f, h, most);
+    const BalAxis across = {0, 1, 0.2, 1, "*u*_v   mean confidence from the picture alone"};
+    const BalAxis up = {0, 1, 0.2, 1, "*u*_a   mean confidence from the sound alone"};
+    bal_figure_frame(&f, LEFT, TOP, SIDE, SIDE, &across, &up);
+    BalStatus rc = bal_figure_save(&f, path, err);
+    bal_figure_drop(&f);
+    return rc;
+}

@@ -1,0 +1,170 @@
+/* Figures of a table of scores: the data map of each modality, and the histogram of d per split. */
+#include <math.h>
+#include <stdio.h>
+
+#include "report/figure.h"
+
+/* ---- data map ---- */
+
+#define MAP_SIDE 220.0
+#define MAP_LEFT 52.0
+#define MAP_TOP  64.0
+#define MAP_GAP  62.0
+
+/* Points overlap: colours are drawn in an order that depends on the clip only, light enough to add up. */
+static void draw_points(BalFigure *f, const BalScores *s, int m, double x0, double y0) {
+    const double *u = s->value[m ? BAL_SCORE_U_VISUAL : BAL_SCORE_U_AUDIO];
+    const double *sd = s->value[m ? BAL_SCORE_SD_VISUAL : BAL_SCORE_SD_AUDIO];
+    const double *right = s->value[m ? BAL_SCORE_CORRECT_VISUAL : BAL_SCORE_CORRECT_AUDIO];
+    double radius = s->n > 20000  ? 0.5
+                    : s->n > 2000 ? 0.9
+                                  : 1.5,
+           alpha = s->n > 20000  ? 0.35
+                   : s->n > 2000 ? 0.55
+                                 : 0.8;
+    cairo_save(f->cr);
+    cairo_rectangle(f->cr, x0, y0, MAP_SIDE, MAP_SIDE);
+    cairo_clip(f->cr);
+    for (int64_t i = 0; i < s->n; i++) {
+        if (isnan(sd[i])) continue;
+        double share = right && !isnan(right[i]) ? right[i] : 0.5;
+        bal_figure_colour(f, bal_colour_map(0.12 + 0.83 * (1 - share)), alpha);
+        cairo_arc(f->cr, x0 + MAP_SIDE * sd[i] / 0.5, y0 + MAP_SIDE * (1 - u[i]), radius, 0, 2 * M_PI);
+        cairo_fill(f->cr);
+    }
+    cairo_restore(f->cr);
+}
+
+static void draw_correctness_bar(BalFigure *f, double x, double y) {
+    const int steps = 110;
+    cairo_set_antialias(f->cr, CAIRO_ANTIALIAS_NONE);
+    for (int i = 0; i < steps; i++) {
+        bal_figure_colour(f, bal_colour_map(0.12 + 0.83 * (1 - (i + 0.5) / steps)), 1);
+        bal_figure_rect(f, x, y + MAP_SIDE * (1 - (i + 1.0) / steps), 10, MAP_SIDE / steps);
+    }
+    cairo_set_antialias(f->cr, CAIRO_ANTIALIAS_DEFAULT);
+    bal_figure_colour(f, bal_colour_ink, 1);
+    cairo_set_line_width(f->cr, 0.8);
+    cairo_rectangle(f->cr, x, y, 10, MAP_SIDE);
+    cairo_stroke(f->cr);
+    for (int k = 0; k <= 4; k++) {
+        double at = y + MAP_SIDE * (1 - k / 4.0);
+        bal_figure_line(f, x + 10, at, x + 13, at, 0.8);
+        bal_figure_text(f, x + 15, at + 2.9, 8, -1, false, "%d %%", 25 * k);
+    }
+    bal_figure_text(f, x - 2, y - 8, 8, -1, false, "epochs right");
+}
+
+BalStatus bal_figure_datamap(const BalScores *s, const BalFigureSpec *spec, const char *path, BalError *err) {
+    if (!s->value[BAL_SCORE_SD_AUDIO] || !s->value[BAL_SCORE_SD_VISUAL])
+        return BAL_FAIL(err, BAL_E_FORMAT,
+                        "a data map needs the columns sd_audio and sd_visual, as `estimate` writes them");
+    const double width = MAP_LEFT + 2 * MAP_SIDE + MAP_GAP + 80, height = MAP_TOP + MAP_SIDE + 42;
+    BalFigure f;
+    char count[32];
+    BAL_TRY(bal_figure_open(&f, path, width, height, spec->scale, err));
+    bal_figure_bold(&f, true);
+    bal_figure_text(&f, MAP_LEFT, 22, 12, -1, false, "%s", spec->title ? spec->title : "Data map");
+    bal_figure_bold(&f, false);
+    bal_figure_colour(&f, bal_colour_grey, 1);
+    bal_figure_text(&f, MAP_LEFT, 37, 8.5, -1, false,
+                    "%s clips: easy ones lie top left, hard ones bottom left, ambiguous ones right",
+                    bal_figure_count(count, s->n));
+    for (int m = 0; m < 2; m++) {
+        double x0 = MAP_LEFT + m * (MAP_SIDE + MAP_GAP);
+        BalAxis across = {0, 0.5, 0.1, 1, "spread of the confidence over epochs"};
+        BalAxis up = {0, 1, 0.2, 1, m ? "*u*_v   mean confidence" : "*u*_a   mean confidence"};
+        draw_points(&f, s, m, x0, MAP_TOP);
+        bal_figure_frame(&f, x0, MAP_TOP, MAP_SIDE, MAP_SIDE, &across, &up);
+        bal_figure_bold(&f, true);
+        bal_figure_colour(&f, m ? bal_colour_visual : bal_colour_audio, 1);
+        bal_figure_text(&f, x0 + MAP_SIDE, MAP_TOP - 7, 9, 1, false, m ? "picture alone" : "sound alone");
+        bal_figure_bold(&f, false);
+    }
+    draw_correctness_bar(&f, MAP_LEFT + 2 * MAP_SIDE + MAP_GAP + 22, MAP_TOP);
+    BalStatus rc = bal_figure_save(&f, path, err);
+    bal_figure_drop(&f);
+    return rc;
+}
+
+/* ---- histogram of d ---- */
+
+#define D_BINS   50
+#define D_WIDTH  330.0
+#define D_HEIGHT 104.0
+#define D_LEFT   56.0
+#define D_TOP    62.0
+#define D_GAP    26.0
+
+typedef struct Histogram {
+    const char *name;
+    int64_t n, heard, count[D_BINS];
+} Histogram;
+
+/* One histogram per split, or one over all where there are none. */
+static Histogram histogram(const BalScores *s, int split) {
+    Histogram h = {.name = split >= 0 ? s->splits[split] : "all"};
+    for (int64_t i = 0; i < s->n; i++) {
+        if (split >= 0 && s->split[i] != split) continue;
+        double d = s->value[BAL_SCORE_U_AUDIO][i] - s->value[BAL_SCORE_U_VISUAL][i];
+        int k = (int)floor((d + 1) / 2 * D_BINS);
+        h.count[k < 0 ? 0 : k >= D_BINS ? D_BINS - 1 : k]++;
+        h.heard += d > 0;
+        h.n++;
+    }
+    return h;
+}
+
+static double nice_step(double top) {
+    static const double steps[] = {0.01, 0.02, 0.05, 0.1, 0.2};
+    for (int i = 0; i < 5; i++)
+        if (top / steps[i] <= 5) return steps[i];
+    return 0.5;
+}
+
+static void draw_histogram(BalFigure *f, const Histogram *h, double y0, bool last) {
+    int64_t most = 1;
+    char count[32];
+    for (int k = 0; k < D_BINS; k++) most = h->count[k] > most ? h->count[k] : most;
+    double peak = (double)most / (double)h->n * 1.08, step = 100 * nice_step(peak),
+           top = fmax(100 * peak, 100 * 1.3 / D_BINS);
+    for (int k = 0; k < D_BINS; k++) {
+        double share = 100.0 * (double)h->count[k] / (double)h->n, tall = D_HEIGHT * share / top;
+        bal_figure_colour(f, k < D_BINS / 2 ? bal_colour_visual : bal_colour_audio, 0.85);
+        bal_figure_rect(f, D_LEFT + D_WIDTH * k / D_BINS + 0.3, y0 + D_HEIGHT - tall, D_WIDTH / D_BINS - 0.6, tall);
+    }
+    double even = y0 + D_HEIGHT * (1 - 100.0 / D_BINS / top);
+    static const double dashes[2] = {3, 2.5};
+    bal_figure_colour(f, bal_colour_ink, 0.8);
+    cairo_set_dash(f->cr, dashes, 2, 0);
+    bal_figure_line(f, D_LEFT, even, D_LEFT + D_WIDTH, even, 0.7);
+    cairo_set_dash(f->cr, NULL, 0, 0);
+    const BalAxis across = {-1, 1, 0.25, 2, last ? "discrepancy   *d* = *u*_a − *u*_v" : NULL};
+    const BalAxis up = {0, top, step, 0, "share of clips in %"};
+    bal_figure_frame(f, D_LEFT, y0, D_WIDTH, D_HEIGHT, &across, &up);
+    bal_figure_text(f, D_LEFT + 6, y0 + 13, 9, -1, false, "%s", h->name);
+    bal_figure_colour(f, bal_colour_grey, 1);
+    bal_figure_text(f, D_LEFT + 6, y0 + 24, 8, -1, false, "%s clips", bal_figure_count(count, h->n));
+    bal_figure_text(f, D_LEFT + D_WIDTH - 6, y0 + 13, 8, 1, false, "audio-preferred %.1f %%",
+                    100.0 * (double)h->heard / (double)h->n);
+}
+
+BalStatus bal_figure_discrepancy(const BalScores *s, const BalFigureSpec *spec, const char *path, BalError *err) {
+    if (s->n < 1) return BAL_FAIL(err, BAL_E_ARG, "there are no scores to draw");
+    int panels = s->n_splits ? s->n_splits : 1;
+    if (panels > 8) panels = 8;
+    BalFigure f;
+    BAL_TRY(
+        bal_figure_open(&f, path, D_LEFT + D_WIDTH + 20, D_TOP + panels * (D_HEIGHT + D_GAP) + 16, spec->scale, err));
+    bal_figure_bold(&f, true);
+    bal_figure_text(&f, D_LEFT, 22, 12, -1, false, "%s", spec->title ? spec->title : "Modality discrepancy");
+    bal_figure_bold(&f, false);
+    bal_figure_text(&f, D_LEFT, 38, 8.5, -1, false, "left: better seen; right: better heard; dashed: evenly spread");
+    for (int p = 0; p < panels; p++) {
+        Histogram h = histogram(s, s->n_splits ? p : -1);
+        draw_histogram(&f, &h, D_TOP + p * (D_HEIGHT + D_GAP), p == panels - 1);
+    }
+    BalStatus rc = bal_figure_save(&f, path, err);
+    bal_figure_drop(&f);
+    return rc;
+}
