@@ -132,19 +132,17 @@ static void backends_agree(void **state) {
     const struct BalBackendOps *reference = NULL;
     assert_ok(bal_backend_find(&reference, "reference", &err));
     if (bal_backend_count() == 1) skip();
-    Net want = net_open(reference, 1, 1);
     for (int mode = BAL_MODE_TRAIN; mode <= BAL_MODE_FROZEN; mode++)
-        for (int b = 0; b < bal_backend_count(); b++) {
-            Net got = net_open(net_backend(b), 1, 1);
+        for (int b = 0; b < bal_backend_count() - 1; b++) {
+            Net want = net_open(reference, 1, 1), got = net_open(net_backend(b), 1, 1);
             net_forward(&want, 0, NET_CLIPS, (BalMode)mode, 1), net_forward(&got, 0, NET_CLIPS, (BalMode)mode, 1);
             net_backward(&want, 0, NET_CLIPS, all_outputs, 0, false),
                 net_backward(&got, 0, NET_CLIPS, all_outputs, 0, false);
             float *x = gradients(&got, 0), *y = gradients(&want, 0);
-            assert_same(bal_backend_name(b, NULL, NULL), x, y, n_weights(&want), 2e-3);
+            assert_same(bal_backend_name(b, NULL, NULL), x, y, n_weights(&want), 1e-4);
             free(x), free(y);
-            net_close(&got);
+            net_close(&got), net_close(&want);
         }
-    net_close(&want);
 }
 
 static void logits(Net *n, int slot, float *out) {
