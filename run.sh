@@ -107,12 +107,8 @@ peer() {
 bench() {
     install $BUILD_PACKAGES
     configure_and_build release
-    for program in build/release/bench/bench_*; do
-        if [ -f "$program" ] && [ -x "$program" ]; then
-            say "$program"
-            "$program" "$@"
-        fi
-    done
+    say "benchmarks: JSON lines"
+    sh bench/run.sh build/release "$@"
 }
 
 # shellcheck disable=SC2086
@@ -120,7 +116,7 @@ lint() {
     install $BUILD_PACKAGES $LINT_PACKAGES
     configure_and_build debug
     say "shellcheck"
-    git ls-files '*.sh' | xargs shellcheck run.sh .ci/run
+    git ls-files '*.sh' | xargs shellcheck -S warning run.sh .ci/run
     say "clang-format"
     git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
     say "clang-tidy"
@@ -134,7 +130,7 @@ usage: sh run.sh COMMAND [ARGUMENTS]
   build            release build; the program is then build/release/avbalance
   demo             build, then the whole pipeline on made-up videos, ending in figures and a summary
   test             build, then every test; arguments go to ctest
-  bench            build, then the benchmarks; arguments go to each
+  bench            build, then the benchmarks; an argument names a file to keep them in
   peer             build, then tests and benchmarks against PyTorch, torchvision, scipy and ffmpeg, which it installs
   lint             clang-format, clang-tidy, shellcheck
   clean            remove build/

@@ -18,7 +18,7 @@ echo "$list" | while IFS= read -r file; do
     esac
     case $file in *.sh | .ci/run)
         sh -n "$file" 2>&1 || [ "$file" = .ci/run ]
-        if command -v shellcheck >/dev/null 2>&1; then shellcheck "$file"; fi
+        if command -v shellcheck >/dev/null 2>&1; then shellcheck -S warning "$file"; fi
         ;;
     esac
 done >"${TMPDIR:-/tmp}/tree.$$"
