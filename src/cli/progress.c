@@ -132,7 +132,9 @@ static void enter_stage(const BalProgress *p) {
  * in 30 s, so that a night's log stays readable and a short job says little. */
 static bool due(const BalProgress *p, double now_s) {
     if (p->done == P.shown) return false;
-    if (p->total > 0 && p->done >= p->total) return true;
+    if (p->total > 0 && p->done >= p->total)
+        return P.shown >= 0 || P.style == BAL_PROGRESS_JSON ||
+               now_s - P.begun_s >= 0.5; /* what took no time is no news */
     double pause_s = P.style == BAL_PROGRESS_BAR ? 0.1 : P.style == BAL_PROGRESS_JSON ? 0.2 : P.pause_s;
     return now_s - P.shown_s >= pause_s;
 }

@@ -6,7 +6,7 @@
 
 #define SIDE   280.0 /* of the map in points: 2.8 per cell, whole pixels at the default scale */
 #define LEFT   56.0
-#define TOP    108.0
+#define TOP    100.0
 #define MARGIN 42.0 /* height of the marginal histograms */
 #define GAP    6.0
 #define BAR_X  (LEFT + SIDE + GAP + MARGIN + 18)
@@ -49,7 +49,9 @@ static double map_y(double u_audio) {
 /* The diagonal d = 0 and, dashed, d = T and d = -T with T beside their ends. */
 static void draw_lines(BalFigure *f, const BalFigureSpec *spec) {
     static const double dashes[2] = {3, 2.5};
-    bal_figure_colour(f, bal_colour_ink, 0.85);
+    bal_figure_colour(f, (BalRgb){1, 1, 1}, 0.55); /* a pale seam, to be seen on dark cells */
+    bal_figure_line(f, map_x(0), map_y(0), map_x(1), map_y(1), 2.2);
+    bal_figure_colour(f, bal_colour_ink, 0.9);
     bal_figure_line(f, map_x(0), map_y(0), map_x(1), map_y(1), 0.8);
     for (int i = 0; i < spec->n_thresholds; i++) {
         double t = spec->threshold[i];

@@ -1,0 +1,58 @@
+/* avbalance datamap: how sure and how steady the networks were of each clip, and the histogram of d. */
+#include <avbalance/report.h>
+#include "cli/scores_flags.h"
+
+enum { MAP, DISCREPANCY };
+static const char *const figures[] = {"map", "discrepancy", NULL};
+
+typedef struct DatamapArgs {
+    BalScoresFlags scores;
+    const char *out, *title;
+    int figure;
+} DatamapArgs;
+
+static const BalFlag flags[] = {
+    {"out", 'o', BAL_FLAG_STRING, "FILE", "figure: .png, .svg or .pdf", .offset = offsetof(DatamapArgs, out),
+     .required = true},
+    {"figure", 0, BAL_FLAG_ENUM, NULL, "spread against confidence, or the histogram of d per split",
+     .offset = offsetof(DatamapArgs, figure), .def = "map", .choices = figures},
+    {"title", 0, BAL_FLAG_STRING, "TEXT", "title of the figure", .offset = offsetof(DatamapArgs, title)},
+    BAL_SCORES_FLAGS(DatamapArgs),
+    {0}};
+
+static BalStatus run(BalCli *cli, BalError *err) {
+    const DatamapArgs *a = cli->self;
+    BalScoresSpec spec = bal_scores_flags_spec(&a->scores, cli);
+    BalFigureSpec figure = bal_figure_spec_default();
+    BalScores s = {0};
+    BalStatus rc;
+    figure.title = a->title;
+    BAL_TRY(bal_figure_may_be(a->out, err));
+    BAL_TRY(bal_cli_may_write(cli, a->out, err));
+    BAL_TRY_OR(done, bal_scores_load(&s, cli->args[0], &spec, err));
+    BAL_TRY_OR(done, a->figure == MAP ? bal_figure_datamap(&s, &figure, a->out, err)
+                                      : bal_figure_discrepancy(&s, &figure, a->out, err));
+    if (cli->json)
+        bal_text_f(&cli->out, "{\"schema\":\"avbalance/datamap/1\",\"n\":%lld,\"figure\":\"%s\"}\n", (long long)s.n,
+                   figures[a->figure]);
+    else
+        bal_text_f(&cli->out, "%lld clips; figure: %s\n", (long long)s.n, a->out);
+done:
+    bal_scores_reset(&s);
+    return rc;
+}
+
+const BalCommand bal_cmd_datamap = {"datamap",
+                                    "SCORES -o FILE.{png,svg,pdf}",
+                                    "Draws how sure and how steady the networks were of each clip",
+                                    BAL_SCORES_HELP "\n\n"
+                                                    "The map needs sd_audio and sd_visual (and correct_audio, "
+                                                    "correct_visual for the colours), as `estimate` writes them:\n"
+                                                    "easy clips lie top left, hard or wrongly labelled ones bottom "
+                                                    "left, ambiguous ones right (Swayamdipta et al. 2020).",
+                                    1,
+                                    1,
+                                    flags,
+                                    sizeof(DatamapArgs),
+                                    run,
+                                    NULL};
