@@ -145,11 +145,12 @@ static double walk_text(BalFigure *f, const char *s, double size, bool draw) {
     while (*s) {
         char run[256];
         size_t n = 0;
-        bool index = *s == '_' && s[1];
+        if (*s == BAL_INDEX[0] && !s[1]) break;
+        bool index = *s == BAL_INDEX[0];
         if (index) {
             run[n++] = s[1];
             s += 2;
-        } else if (*s == '*') {
+        } else if (*s == BAL_SLANT[0]) {
             italic = !italic;
             if (italic)
                 cairo_select_font_face(f->cr, "DejaVu Sans", CAIRO_FONT_SLANT_ITALIC, CAIRO_FONT_WEIGHT_NORMAL);
@@ -158,7 +159,7 @@ static double walk_text(BalFigure *f, const char *s, double size, bool draw) {
             s++;
             continue;
         } else {
-            while (*s && *s != '*' && !(*s == '_' && s[1]) && n + 1 < sizeof run) run[n++] = *s++;
+            while (*s && *s != BAL_SLANT[0] && *s != BAL_INDEX[0] && n + 1 < sizeof run) run[n++] = *s++;
         }
         run[n] = '\0';
         cairo_text_extents_t e;

@@ -29,8 +29,12 @@ void bal_figure_drop(BalFigure *f);
 void bal_figure_colour(BalFigure *f, BalRgb c, double alpha);
 void bal_figure_rect(BalFigure *f, double x, double y, double w, double h);                   /* filled */
 void bal_figure_line(BalFigure *f, double x0, double y0, double x1, double y1, double width); /* stroked */
-/* Text with its baseline at (x, y); align: -1 begins there, 0 is centred, 1 ends there. "_x" sets the letter x as an index, "*" at
- * either end of a stretch sets it in italics. turned: reads upwards. Returns the width in points. */
+/* Marks inside text that nobody's titles contain: the next letter is an index; a stretch in italics. */
+#define BAL_INDEX     "\2"
+#define BAL_SLANT     "\1"
+#define BAL_ITALIC(s) BAL_SLANT s BAL_SLANT
+/* Text with its baseline at (x, y); align: -1 begins there, 0 is centred, 1 ends there. turned: reads upwards. Returns the width in
+ * points. */
 double bal_figure_text(BalFigure *f, double x, double y, double size, int align, bool turned, const char *fmt, ...)
     BAL_PRINTF(7, 8);
 void bal_figure_bold(BalFigure *f, bool on);

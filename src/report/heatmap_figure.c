@@ -145,7 +145,7 @@ BalStatus bal_figure_heatmap(const BalHeatmap *h, const BalFigureSpec *spec, con
     bal_figure_text(&f, LEFT, 22, 12, -1, false, "%s", spec->title ? spec->title : "Modality discrepancy");
     bal_figure_bold(&f, false);
     bal_figure_colour(&f, bal_colour_grey, 1);
-    bal_figure_text(&f, LEFT, 38, 8.5, -1, false, "%s clips   mean |*d*| = %.3f   ties %.1f %%",
+    bal_figure_text(&f, LEFT, 38, 8.5, -1, false, "%s clips   mean |" BAL_ITALIC("d") "| = %.3f   ties %.1f %%",
                     bal_figure_count(count, h->n), h->sum_abs / (double)h->n, 100.0 * (double)h->ties / (double)h->n);
     draw_cells(&f, h, most);
     draw_lines(&f, spec);
@@ -155,8 +155,8 @@ BalStatus bal_figure_heatmap(const BalHeatmap *h, const BalFigureSpec *spec, con
           (double)h->visual_preferred / (double)h->n);
     draw_marginals(&f, h);
     draw_bar(&f, h, most);
-    const BalAxis across = {0, 1, 0.2, 1, "*u*_v   mean confidence from the picture alone"};
-    const BalAxis up = {0, 1, 0.2, 1, "*u*_a   mean confidence from the sound alone"};
+    const BalAxis across = {0, 1, 0.2, 1, BAL_ITALIC("u") BAL_INDEX "v   mean confidence from the picture alone"};
+    const BalAxis up = {0, 1, 0.2, 1, BAL_ITALIC("u") BAL_INDEX "a   mean confidence from the sound alone"};
     bal_figure_frame(&f, LEFT, TOP, SIDE, SIDE, &across, &up);
     BalStatus rc = bal_figure_save(&f, path, err);
     bal_figure_drop(&f);

@@ -73,7 +73,9 @@ BalStatus bal_figure_datamap(const BalScores *s, const BalFigureSpec *spec, cons
     for (int m = 0; m < 2; m++) {
         double x0 = MAP_LEFT + m * (MAP_SIDE + MAP_GAP);
         BalAxis across = {0, 0.5, 0.1, 1, "spread of the confidence over epochs"};
-        BalAxis up = {0, 1, 0.2, 1, m ? "*u*_v   mean confidence" : "*u*_a   mean confidence"};
+        BalAxis up = {0, 1, 0.2, 1,
+                      m ? BAL_ITALIC("u") BAL_INDEX "v   mean confidence"
+                        : BAL_ITALIC("u") BAL_INDEX "a   mean confidence"};
         draw_points(&f, s, m, x0, MAP_TOP);
         bal_figure_frame(&f, x0, MAP_TOP, MAP_SIDE, MAP_SIDE, &across, &up);
         bal_figure_bold(&f, true);
@@ -139,7 +141,10 @@ static void draw_histogram(BalFigure *f, const Histogram *h, double y0, bool las
     cairo_set_dash(f->cr, dashes, 2, 0);
     bal_figure_line(f, D_LEFT, even, D_LEFT + D_WIDTH, even, 0.7);
     cairo_set_dash(f->cr, NULL, 0, 0);
-    const BalAxis across = {-1, 1, 0.25, 2, last ? "discrepancy   *d* = *u*_a − *u*_v" : NULL};
+    const BalAxis across = {-1, 1, 0.25, 2,
+                            last ? "discrepancy   " BAL_ITALIC("d") " = " BAL_ITALIC("u") BAL_INDEX
+                                "a − " BAL_ITALIC("u") BAL_INDEX "v"
+                                 : NULL};
     const BalAxis up = {0, top, step, 0, "share of clips in %"};
     bal_figure_frame(f, D_LEFT, y0, D_WIDTH, D_HEIGHT, &across, &up);
     bal_figure_text(f, D_LEFT + 6, y0 + 13, 9, -1, false, "%s", h->name);
