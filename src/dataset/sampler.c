@@ -4,11 +4,6 @@
 #include "base/rng.h"
 #include "dataset/groups.h"
 
-const char *bal_split_name(BalSplit split) {
-    static const char *const names[BAL_SPLIT_COUNT] = {"train", "val", "test"};
-    return split >= 0 && split < BAL_SPLIT_COUNT ? names[split] : "";
-}
-
 BalStatus bal_clips_of_split(const BalStore *s, BalSplit split, int64_t **out, int64_t *n, BalError *err) {
     int64_t count = bal_store_count(s), *clip = NULL, used = 0;
     BAL_TRY(bal_alloc(&clip, (size_t)count, sizeof *clip, err));
