@@ -1,15 +1,17 @@
 /* What the program says about itself: the list of commands, the help of one command, the version. */
 #include <string.h>
 
+#include <avbalance/version.h>
 #include "cli/command.h"
 #ifdef AVB_ROOM_backends
 #include <avbalance/backends.h>
 #endif
 
 void bal_help_program(BalText *out) {
-    bal_text_add(out, "avbalance " AVB_VERSION
-                      " measures, explains and repairs modality imbalance in audio-visual datasets.\n\n"
-                      "usage: avbalance COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands:\n");
+    bal_text_f(out,
+               "avbalance %s measures, explains and repairs modality imbalance in audio-visual datasets.\n\n"
+               "usage: avbalance COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands:\n",
+               bal_version());
     for (int i = 0; i < bal_n_commands; i++)
         bal_text_f(out, "  %-10s %s\n", bal_commands[i]->name, bal_commands[i]->summary);
     bal_text_add(
@@ -72,7 +74,7 @@ void bal_help_command(BalText *out, const BalCommand *c) {
 }
 
 void bal_help_version(BalText *out) {
-    bal_text_f(out, "avbalance %s\ncompiler  %s\n", AVB_VERSION, __VERSION__);
+    bal_text_f(out, "avbalance %s\ncompiler  %s\n", bal_version(), __VERSION__);
 #ifdef AVB_ROOM_backends
     for (int i = 0; i < bal_backend_count(); i++) {
         const char *summary, *version;
