@@ -14,11 +14,11 @@ BAL_API const char *bal_split_name(BalSplit s); /* "train", "val", "test"; "" fo
 
 /* ---- manifest: a table of clips, all strings owned by it ---- */
 typedef struct BalClip {
-    const char *id;     /* stable, unique                                        */
-    const char *media;  /* path as written; relative to the manifest's folder    */
-    const char *source; /* source video or speaker: never on both sides of a cut; "" = the id itself */
-    int label;          /* index into classes, -1 unknown                        */
-    BalSplit split;     /* of a loaded manifest never NONE                       */
+    const char *id;             /* stable, unique                                        */
+    const char *media;          /* path as written; relative to the manifest's folder    */
+    const char *source;         /* source video or speaker: never on both sides of a cut; "" = the id itself */
+    int label;                  /* index into classes, -1 unknown                        */
+    BalSplit split;             /* of a loaded manifest never NONE                       */
     double start_s, duration_s; /* NaN: from the beginning / to the end             */
     int64_t line;               /* where it stood, for messages                          */
 } BalClip;
@@ -32,14 +32,15 @@ typedef struct BalManifest {
     struct BalManifestStrings *strings; /* owner of all text                        */
     int64_t n_multi_label; /* rows dropped because the clip was already there with another label (first kept) */
     int64_t n_missing;     /* clips whose media file is not there (they stay in: ingest rejects each with its reason) */
-    const char *note;      /* what a user should know, one line each: columns passed over, files missing; "" if nothing */
+    const char *note; /* what a user should know, one line each: columns passed over, files missing; "" if nothing */
 } BalManifest;
 typedef struct BalManifestSpec {
-    const char *dialect;       /* NULL: recognised from the file; `avbalance ingest --dialect help` lists the names */
-    const char *classes;       /* path of a class list where the dialect needs one, else NULL */
-    const char *media_dir;     /* folder of the media; NULL: the manifest's */
-    const char *media_pattern; /* "{label}/{id}.mp4" ({id}, {label}, {source}, {split}); NULL: as written, or the file id.* */
-    BalSplit split; /* for rows that name none; NONE: the word train, val or test in the file's name, else train */
+    const char *dialect;   /* NULL: recognised from the file; `avbalance ingest --dialect help` lists the names */
+    const char *classes;   /* path of a class list where the dialect needs one, else NULL */
+    const char *media_dir; /* folder of the media; NULL: the manifest's */
+    const char
+        *media_pattern; /* "{label}/{id}.mp4" ({id}, {label}, {source}, {split}); NULL: as written, or the file id.* */
+    BalSplit split;     /* for rows that name none; NONE: the word train, val or test in the file's name, else train */
 } BalManifestSpec;
 BAL_API BalManifestSpec bal_manifest_spec_default(void); /* everything found out from the file */
 /* Read a manifest (a file, or a folder with one folder per class). spec NULL: the default. An id that stands in several rows is an
@@ -52,7 +53,7 @@ BAL_API BAL_MUST_USE BalStatus bal_manifest_load(BalManifest *out, const char *p
 BAL_API BAL_MUST_USE BalStatus bal_manifest_load_all(BalManifest *out, const char *const *path, int n,
                                                      const BalManifestSpec *spec, BalError *err);
 /* Write our own dialect; loading it gives the same clips and classes. Where their order cannot be told from the clips, the classes
- * go to path + ".classes", which is read together with it. Media paths are written relative to the new file's folder or absolute. */
+ * go to path + ".classes.json", which is read together with it. Media paths are written relative to the new file's folder or absolute. */
 BAL_API BAL_MUST_USE BalStatus bal_manifest_save(const BalManifest *m, const char *path, BalError *err);
 BAL_API void bal_manifest_reset(BalManifest *m);
 BAL_API int bal_dialect_count(void);

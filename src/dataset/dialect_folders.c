@@ -1,0 +1,77 @@
+/* A folder with one folder per class, or train/, val/, test/ above those. The id is the path without extension from the class on. */
+#include <string.h>
+#include "base/file.h"
+#include "dataset/manifest.h"
+
+static BalStatus add_file(BalBuild *b, const char *split, const char *class, const char *name, BalText *path,
+                          BalError *err) {
+    BalRow row = bal_row(0);
+    bal_text_clear(path);
+    bal_path_join(path, split, class);
+    bal_text_f(path, "/%s", name);
+    BAL_TRY(bal_text_ok(path, err));
+    row.media = (BalField){path->data, path->len, false};
+    row.label = bal_field(class);
+    row.split = bal_field(split);
+    size_t skip = *split ? strlen(split) + 1 : 0, extension = strlen(name) - bal_stem(bal_field(name)).n;
+    row.id = (BalField){path->data + skip, path->len - skip - extension, false};
+    return bal_build_add(b, &row, err);
+}
+
+/* The media files of root/split/class */
+static BalStatus add_class(BalBuild *b, const char *split, const char *class, BalError *err) {
+    BalText folder = {0}, path = {0};
+    char **names = NULL;
+    int n = 0;
+    BalStatus rc = BAL_OK;
+    bal_path_join(&folder, b->path, split);
+    bal_text_f(&folder, "/%s", class);
+    BAL_TRY_OR(fail, bal_text_ok(&folder, err));
+    if (!bal_is_dir(folder.data)) goto fail;
+    BAL_TRY_OR(fail, bal_list_dir(folder.data, &names, &n, err));
+    for (int i = 0; i < n; i++)
+        if (bal_has_media_extension(bal_field(names[i])))
+            BAL_TRY_OR(fail, add_file(b, split, class, names[i], &path, err));
+fail:
+    bal_names_free(names, n);
+    bal_text_reset(&folder);
+    bal_text_reset(&path);
+    return rc;
+}
+
+/* The classes of root, or of root/split */
+static BalStatus add_classes(BalBuild *b, const char *split, BalError *err) {
+    BalText folder = {0};
+    char **names = NULL;
+    int n = 0;
+    BalStatus rc = BAL_OK;
+    bal_path_join(&folder, b->path, split);
+    BAL_TRY_OR(fail, bal_text_ok(&folder, err));
+    BAL_TRY_OR(fail, bal_list_dir(folder.data, &names, &n, err));
+    for (int i = 0; i < n; i++) {
+        bool is_split = !*split && bal_split_named(names[i], strlen(names[i])) != BAL_SPLIT_NONE;
+        if (names[i][0] == '.') continue;
+        BAL_TRY_OR(fail, is_split ? add_classes(b, names[i], err) : add_class(b, split, names[i], err));
+    }
+fail:
+    bal_names_free(names, n);
+    bal_text_reset(&folder);
+    return rc;
+}
+
+static BalClaim claim(const BalSniff *s) {
+    return s->is_dir ? BAL_CLAIM_SURE : BAL_CLAIM_NO;
+}
+
+static BalStatus read_folders(BalBuild *b, const BalSniff *s, BalError *err) {
+    (void)s;
+    return add_classes(b, "", err);
+}
+
+const BalDialect bal_dialect_folders = {
+    .name = "folders",
+    .summary = "a folder with one folder of media files per class, or train/, val/, test/ above those",
+    .claim = claim,
+    .read = read_folders,
+    .index_base = -1,
+};

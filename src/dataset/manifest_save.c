@@ -1,0 +1,98 @@
+/* Our own dialect, written: id,media,label,split,start,duration,source. */
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "dataset/manifest.h"
+
+/* Must the classes be written beside the clips? Not when they are just what loading the clips would sort them to. */
+static BalStatus needs_class_list(const BalManifest *m, bool *needs, BalError *err) {
+    bool *used = NULL;
+    BAL_TRY(bal_alloc(&used, (size_t)m->n_classes, sizeof *used, err));
+    for (int64_t i = 0; i < m->n; i++)
+        if (m->clip[i].label >= 0) used[m->clip[i].label] = true;
+    bool numbers = true;
+    for (int k = 0; k < m->n_classes; k++) numbers = numbers && bal_all_digits(bal_field(m->classes[k]));
+    *needs = false;
+    for (int k = 0; k < m->n_classes && !*needs; k++) {
+        const char *a = m->classes[k ? k - 1 : 0], *b = m->classes[k];
+        *needs = !used[k] || (k > 0 && (numbers ? atol(a) >= atol(b) : strcmp(a, b) >= 0));
+    }
+    bal_free(used);
+    return BAL_OK;
+}
+
+static BalStatus save_classes(const BalManifest *m, const char *path, BalError *err) {
+    BalText out = {0};
+    BalJsonOut json = bal_json_out(&out, true);
+    bal_json_open(&json, NULL, '[');
+    for (int k = 0; k < m->n_classes; k++) bal_json_add_text(&json, NULL, m->classes[k]);
+    bal_json_close(&json, ']');
+    bal_text_char(&out, '\n');
+    BalStatus rc = bal_text_ok(&out, err);
+    if (rc == BAL_OK) rc = bal_file_write(path, out.data, out.len, err);
+    bal_text_reset(&out);
+    return rc;
+}
+
+/* What media paths need in front of them in a file that lies in another folder; empty in the same */
+static BalStatus media_prefix(BalText *out, const BalManifest *m, const char *path, BalError *err) {
+    char here[PATH_MAX], there[PATH_MAX];
+    BalText folder = {0};
+    const char *slash = strrchr(path, '/');
+    bal_text_add_n(&folder, slash ? path : ".", slash ? (size_t)(slash - path + (slash == path)) : 1);
+    BalStatus rc = bal_text_ok(&folder, err);
+    if (rc == BAL_OK && (!realpath(m->dir, there) || !realpath(folder.data, here)))
+        rc = BAL_FAIL(err, BAL_E_IO, "%s or %s is not there", m->dir, folder.data);
+    if (rc == BAL_OK && strcmp(here, there) != 0) bal_text_add(out, there);
+    bal_text_reset(&folder);
+    return rc < 0 ? rc : bal_text_ok(out, err);
+}
+
+static void seconds(BalText *out, double v) {
+    bal_text_char(out, ',');
+    if (!isnan(v)) bal_text_real(out, v);
+}
+
+BalStatus bal_manifest_save(const BalManifest *m, const char *path, BalError *err) {
+    BalText out = {0}, prefix = {0}, media = {0}, classes = {0};
+    BalStatus rc = BAL_OK;
+    bool list;
+    BAL_TRY_OR(fail, media_prefix(&prefix, m, path, err));
+    BAL_TRY_OR(fail, needs_class_list(m, &list, err));
+    bal_text_add(&out, "id,media,label,split,start,duration,source\n");
+    for (int64_t i = 0; i < m->n; i++) {
+        const BalClip *c = &m->clip[i];
+        bal_text_clear(&media);
+        bal_path_join(&media, bal_text_str(&prefix), c->media);
+        bal_csv_quote(&out, c->id);
+        bal_text_char(&out, ',');
+        bal_csv_quote(&out, bal_text_str(&media));
+        bal_text_char(&out, ',');
+        bal_csv_quote(&out, c->label < 0 ? "" : m->classes[c->label]);
+        bal_text_f(&out, ",%s", bal_split_name(c->split));
+        seconds(&out, c->start_s);
+        seconds(&out, c->duration_s);
+        bal_text_char(&out, ',');
+        bal_csv_quote(&out, c->source);
+        bal_text_char(&out, '\n');
+    }
+    BAL_TRY_OR(fail, bal_text_ok(&media, err));
+    BAL_TRY_OR(fail, bal_text_ok(&out, err));
+    bal_text_f(&classes, "%s.classes.json", path);
+    BAL_TRY_OR(fail, bal_text_ok(&classes, err));
+    if (list)
+        BAL_TRY_OR(fail, save_classes(m, classes.data, err));
+    else if (bal_file_exists(classes.data))
+        BAL_TRY_OR(fail, bal_remove_tree(classes.data, err)); /* of an older manifest */
+    BAL_TRY_OR(fail, bal_file_write(path, out.data, out.len, err));
+fail:
+    bal_text_reset(&out);
+    bal_text_reset(&prefix);
+    bal_text_reset(&media);
+    bal_text_reset(&classes);
+    return rc;
+}
