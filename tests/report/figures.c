@@ -1,0 +1,113 @@
+/* Figures: the kind follows the path, equal input gives equal bytes, the colour of cells follows the counts. */
+#include "../base/check.h"
+
+#include <math.h>
+#include <avbalance/report.h>
+#include "base/text.h"
+#include "report/figure.h"
+
+static BalError err;
+
+static void fill(BalHeatmap *h) {
+    memset(h, 0, sizeof *h);
+    for (int i = 0; i < 400; i++) bal_heatmap_add(h, (i % 20) / 20.0, (i / 20) * (i / 20) / 400.0);
+}
+
+static const unsigned char *bytes_of(const char *path, BalText *t) {
+    assert_ok(bal_file_read(path, 0, t, &err));
+    return (const unsigned char *)t->data;
+}
+
+static void test_kinds(void **state) {
+    (void)state;
+    static BalHeatmap h;
+    static const struct {
+        const char *name, *magic;
+    } kind[] = {{"a.png", "\x89PNG"}, {"a.svg", "<?xml"}, {"a.pdf", "%PDF"}};
+    BalText first = {0}, second = {0};
+    BalFigureSpec spec = bal_figure_spec_default();
+    const double t[2] = {0.2, 0.4};
+    spec.threshold = t;
+    spec.n_thresholds = 2;
+    spec.title = "speech_and *music*";
+    fill(&h);
+    for (int k = 0; k < 3; k++) {
+        const char *path = scratch(kind[k].name);
+        assert_ok(bal_figure_heatmap(&h, &spec, path, &err));
+        assert_memory_equal(bytes_of(path, &first), kind[k].magic, strlen(kind[k].magic));
+        assert_ok(bal_figure_heatmap(&h, &spec, path, &err));
+        bytes_of(path, &second);
+        if (k != 1) { /* SVG numbers its glyphs through the life of the process */
+            assert_int_equal(first.len, second.len);
+            assert_memory_equal(first.data, second.data, first.len);
+        }
+    }
+    assert_fails(bal_figure_heatmap(&h, &spec, scratch("a.gif"), &err), BAL_E_UNSUPPORTED, ".png, .svg or .pdf");
+    assert_fails(bal_figure_heatmap(&h, &spec, scratch("no/such/a.png"), &err), BAL_E_IO, "no/such/a.png");
+    memset(&h, 0, sizeof h);
+    assert_fails(bal_figure_heatmap(&h, &spec, scratch("e.png"), &err), BAL_E_ARG, "empty");
+    bal_text_reset(&first);
+    bal_text_reset(&second);
+}
+
+static void test_one_clip(void **state) {
+    (void)state;
+    static BalHeatmap h;
+    BalFigureSpec spec = bal_figure_spec_default();
+    memset(&h, 0, sizeof h);
+    bal_heatmap_add(&h, 1, 0);
+    assert_ok(bal_figure_heatmap(&h, &spec, scratch("one.png"), &err));
+    cairo_surface_t *s = cairo_image_surface_create_from_png(scratch("one.png"));
+    assert_int_equal(cairo_surface_status(s), CAIRO_STATUS_SUCCESS);
+    const unsigned char *data = cairo_image_surface_get_data(s);
+    int stride = cairo_image_surface_get_stride(s), dark = 0;
+    for (int y = 0; y < cairo_image_surface_get_height(s); y++)
+        for (int x = 0; x < cairo_image_surface_get_width(s); x++) {
+            const unsigned char *p = data + y * stride + 4 * x; /* B G R x */
+            BalRgb c = bal_colour_map(0.5);
+            dark += abs(p[2] - (int)lround(255 * c.r)) < 3 && abs(p[1] - (int)lround(255 * c.g)) < 3 &&
+                    abs(p[0] - (int)lround(255 * c.b)) < 3;
+        }
+    assert_in_range(dark, 40, 1e6); /* the cell of 7 x 7 pixels, and the bar */
+    cairo_surface_destroy(s);
+}
+
+/* From light to dark without a step back: lightness must order the shares, also in grey print. */
+static void test_colours(void **state) {
+    (void)state;
+    double before = 2;
+    for (int i = 0; i <= 100; i++) {
+        BalRgb c = bal_colour_map(i / 100.0);
+        double light = 0.2126 * pow(c.r, 2.2) + 0.7152 * pow(c.g, 2.2) + 0.0722 * pow(c.b, 2.2);
+        assert_true(light < before);
+        before = light;
+    }
+}
+
+static void test_scores(void **state) {
+    (void)state;
+    BalScores s = {0};
+    const char *path = scratch("s.csv");
+    const char *text = "id,split,u_audio,u_visual,sd_audio,sd_visual,correct_audio,correct_visual\na,train,0.1,0.9,0.2,"
+                       "0.1,0,1\nb,test,1,0,0,0,1,0\n"
+                       "c,,0.5,0.5,0.5,,0.5,\n";
+    BalFigureSpec spec = bal_figure_spec_default();
+    assert_ok(bal_file_write(path, text, strlen(text), &err));
+    assert_ok(bal_scores_load(&s, path, NULL, &err));
+    assert_ok(bal_figure_datamap(&s, &spec, scratch("map.png"), &err));
+    assert_ok(bal_figure_discrepancy(&s, &spec, scratch("d.pdf"), &err));
+    bal_scores_reset(&s);
+    text = "id,u_audio,u_visual\na,0.1,0.9\n";
+    assert_ok(bal_file_write(path, text, strlen(text), &err));
+    assert_ok(bal_scores_load(&s, path, NULL, &err));
+    assert_fails(bal_figure_datamap(&s, &spec, scratch("map2.png"), &err), BAL_E_FORMAT, "sd_audio");
+    assert_ok(bal_figure_discrepancy(&s, &spec, scratch("d.svg"), &err));
+    assert_false(bal_file_exists(scratch("map2.png")));
+    bal_scores_reset(&s);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_one_clip),
+                                       cmocka_unit_test(test_colours), cmocka_unit_test(test_scores)};
+    return cmocka_run_group_tests(tests, scratch_open, scratch_close);
+}
