@@ -1,0 +1,20 @@
+# Subset lists.
+0	^together +4 +2 +1 +1 +2 +1 +1 +1$	-	$A split $D/small.csv -o s
+0	=split-list.txt	-	cat s/train-audio-preferred.txt s/test-audio-preferred.txt s/train-visual-preferred.txt s/test-visual-preferred.txt s/train-audio-dominated-0.4.txt
+0	^13$	-	ls s | wc -l | tr -d " "
+2	-	split.json is already there; give -f	$A split $D/small.csv -o s
+0	*	-	$A split $D/small.csv -o s -f --threshold 0.75 -t 0.1
+0	^-x1$	-	cat s/train-audio-dominated-0.75.txt
+0	=split.json	-	$A split $D/small.csv --json
+0	-	-	$A split $D/small.csv --json >1; $A split $D/small.csv --json -o t >2; cmp 1 2; cmp 1 t/split.json
+0	"n": *2	-	$A split $D/small.csv --json --split test
+2	-	no row has the split "tset"	$A split $D/small.csv --split tset
+2	-	--threshold x: give a number	$A split $D/small.csv -t x
+2	-	threshold 1: give a number between 0 and 1	$A split $D/small.csv -t 1
+3	-	line 3: u_audio is 1\.5, outside \[0,1\]	$A split $D/range.csv -o bad
+3	-	line 4: the id "b" stands in line 2 already	$A split $D/doubled.csv -o bad
+3	-	no column "u_visual"	$A split $D/missing.csv -o bad
+3	-	line 2: has 2 fields, the header has 3	$A split $D/short.csv -o bad
+1	-	nothing.csv: cannot open	$A split nothing.csv -o bad
+0	-	*	ls bad 2>/dev/null | grep -v "^$"; true
+1	-	cannot	touch file && $A split $D/small.csv -o file/sub

@@ -1,0 +1,11 @@
+# The summary as text and JSON.
+0	4 clips: 50\.0 % are better heard .* 25\.0 % better seen .* 25\.0 % tie	-	$A summary $D/small.csv
+0	^bark +2 +100\.0	-	$A summary $D/small.csv
+0	^test +2 	-	$A summary $D/small.csv
+0	"schema": "avbalance/summary/1"	-	$A summary $D/small.csv --json
+0	"share_audio_preferred": 0\.5	-	$A summary $D/small.csv --json
+0	1 more \(--classes N	-	$A summary $D/small.csv --classes 1
+2	-	classes	$A summary $D/small.csv --classes -3
+0	2 clips	-	$A summary $D/foreign.tsv --id-column file --audio-column voice --visual-column face
+3	-	no column "id" \(columns: file, face, voice\); name it with --id-column	$A summary $D/foreign.tsv
+1	-	is a folder	$A summary .
