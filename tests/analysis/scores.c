@@ -158,6 +158,22 @@ static void test_odd_shapes(void **state) {
     bal_text_reset(&t);
 }
 
+static bool stop(void *user, const BalProgress *p) {
+    (void)p;
+    ++*(int *)user;
+    return false;
+}
+
+static void test_cancel(void **state) {
+    (void)state;
+    static BalHeatmap h;
+    int calls = 0;
+    BalScoresSpec spec = {.progress = {stop, &calls}};
+    const char *path = file_of("id,u_audio,u_visual\na,0,1\n");
+    assert_fails(bal_heatmap_file(&h, path, &spec, &err), BAL_E_CANCELLED, "interrupted");
+    assert_int_equal(calls, 1);
+}
+
 static void test_round_trip(void **state) {
     (void)state;
     BalScores s = {0}, back = {0};
@@ -189,6 +205,7 @@ static void test_round_trip(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_dialects),   cmocka_unit_test(test_columns),
                                        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_large),
-                                       cmocka_unit_test(test_odd_shapes), cmocka_unit_test(test_round_trip)};
+                                       cmocka_unit_test(test_odd_shapes), cmocka_unit_test(test_cancel),
+                                       cmocka_unit_test(test_round_trip)};
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }
