@@ -112,6 +112,7 @@ typedef struct BalClipMedia { /* zero is valid; bal_clip_media_reset frees; a re
     int frame_s_cap;
     double length_s; /* of the clip: duration_s, or what the file holds from start_s on */
     int64_t decode_errors;
+    int64_t pictures_decoded; /* coded pictures it took to get the frames: the less, the faster */
 } BalClipMedia;
 /* One pass over the file, both streams. The frame at time t is the one on screen at t (the last with pts <= t; the first where
  * none is). Pixels are those stored (no aspect correction); colour without a tag is taken as ITU-R 601, limited range, as ffmpeg

@@ -29,6 +29,7 @@ typedef struct Track {
     int64_t packets;        /* seen, shown ones */
     double first_s, last_s; /* presentation: earliest, end of the latest; NaN: none yet */
     double dts_s, gap_s;    /* of the last packet, and from the one before to it; NaN: unknown */
+    int behind;             /* packets in a row that lie behind the clip's end */
     BalCodedList list;
 } Track;
 
@@ -86,6 +87,7 @@ static BalStatus track_add(Clip *c, Track *t, const AVPacket *pkt, BalError *err
         t->first_s = fmin(t->first_s, from); /* fmin and fmax pass over NaN */
         t->last_s = fmax(t->last_s, to);
     }
+    t->behind = from >= c->end_s ? t->behind + 1 : 0;
     if (!t->wanted) return BAL_OK;
     /* What lies before the clip is dropped as soon as it is known to be of no use. */
     if (is_picture && (c->index_known ? kind & BAL_PKT_RESTART : c->sought && (pkt->flags & AV_PKT_FLAG_KEY)) &&
@@ -122,16 +124,19 @@ static void fix_clock(Clip *c, bool at_end) {
     bal_coded_drop(&c->sound.list, c->sound.list.n);
     bal_coded_drop(&c->picture.list, c->picture.list.n);
     c->sound.dts_s = c->picture.dts_s = NAN;
+    c->sound.behind = c->picture.behind = 0;
 }
 
-static bool track_past(const Track *t, double end_s) {
-    return t->stream < 0 || t->dts_s >= end_s;
+/* Nothing of the clip will come any more. Pictures are reordered, by at most 16 places in all codecs; decoding times would tell sooner
+ * but are guesses in Matroska. */
+static bool track_past(const Track *t, const Track *picture) {
+    return t->stream < 0 || t->behind > (t == picture ? 16 : 0);
 }
 
 static BalStatus collect(Clip *c, BalError *err) {
     AVPacket *pkt = av_packet_alloc();
     BalStatus rc = pkt ? BAL_OK : BAL_FAIL(err, BAL_E_NOMEM, "out of memory for a packet");
-    while (rc == BAL_OK && !(track_past(&c->sound, c->end_s) && track_past(&c->picture, c->end_s))) {
+    while (rc == BAL_OK && !(track_past(&c->sound, &c->picture) && track_past(&c->picture, &c->picture))) {
         rc = bal_source_read(&c->src, pkt, &c->broken, err);
         if (rc != BAL_OK) break;
         Track *t = pkt->stream_index == c->sound.stream     ? &c->sound

@@ -133,6 +133,15 @@ static BalStatus fresh_decoder(Job *j, BalError *err) {
     return BAL_OK;
 }
 
+static BalStatus feed(Job *j, size_t packet, BalFrameFn *take, BalError *err) {
+    j->out->pictures_decoded++;
+    return bal_decoder_feed(j->s, j->decoder, j->list->at[packet].pkt, j->frame, take, j, err);
+}
+
+static BalStatus drain(Job *j, BalFrameFn *take, BalError *err) {
+    return bal_decoder_feed(j->s, j->decoder, NULL, j->frame, take, j, err);
+}
+
 /* ---- needed pictures only ---- */
 
 static int64_t pts_at(const BalCodedList *l, size_t i) {
@@ -233,15 +242,14 @@ static BalStatus run_needed(Job *j, BalError *err) {
     for (int k = 0; k < j->n_targets; k++) {
         const Target *t = &j->target[k];
         if (t->start > at && at > 0) {
-            BAL_TRY(bal_decoder_feed(j->s, j->decoder, NULL, j->frame, take_needed, j, err));
+            BAL_TRY(drain(j, take_needed, err));
             avcodec_flush_buffers(j->decoder);
         }
         if (t->start > at) at = t->start;
         for (; at <= t->packet; at++)
-            if (at == t->packet || !(j->list->at[at].kind & BAL_PKT_DISPOSABLE))
-                BAL_TRY(bal_decoder_feed(j->s, j->decoder, j->list->at[at].pkt, j->frame, take_needed, j, err));
+            if (at == t->packet || !(j->list->at[at].kind & BAL_PKT_DISPOSABLE)) BAL_TRY(feed(j, at, take_needed, err));
     }
-    return bal_decoder_feed(j->s, j->decoder, NULL, j->frame, take_needed, j, err);
+    return drain(j, take_needed, err);
 }
 
 /* BAL_END: not possible, or something went wrong on the way; decode all instead. */
@@ -284,10 +292,10 @@ static BalStatus decode_all(Job *j, BalError *err) {
     BalStatus rc = BAL_OK;
     j->next = 0;
     j->before_s = NAN;
+    j->out->pictures_decoded = 0;
     BAL_TRY(fresh_decoder(j, err));
-    for (size_t i = 0; rc == BAL_OK && i < j->list->n; i++)
-        rc = bal_decoder_feed(j->s, j->decoder, j->list->at[i].pkt, j->frame, take_all, j, err);
-    if (rc == BAL_OK) rc = bal_decoder_feed(j->s, j->decoder, NULL, j->frame, take_all, j, err);
+    for (size_t i = 0; rc == BAL_OK && i < j->list->n; i++) rc = feed(j, i, take_all, err);
+    if (rc == BAL_OK) rc = drain(j, take_all, err);
     if (rc < 0) return rc;
     if (isnan(j->before_s))
         return BAL_FAIL(err, BAL_E_MEDIA, "picture: not one frame of %s decodes%s%s",
@@ -298,6 +306,7 @@ static BalStatus decode_all(Job *j, BalError *err) {
 
 BalStatus bal_frames_decode(BalSource *s, int stream, const BalCodedList *list, const BalFrameWish *wish,
                             BalClipMedia *out, BalError *err) {
+    out->pictures_decoded = 0;
     Job j = {.s = s, .st = s->fmt->streams[stream], .list = list, .wish = wish, .out = out};
     j.turn = bal_turn_of(bal_stream_matrix(j.st));
     /* Matroska rounds times to milliseconds: a picture half a tick late is on time. */

@@ -1,8 +1,10 @@
 /* Writing small media files: for the demo and the tests.
  *
  * The file grows in memory and reaches the disk whole, through base/file.h, when it is closed. One thread and FFmpeg's bit-exact flags:
- * the same input gives the same bytes with the same libraries. */
+ * the same input gives the same bytes with the same libraries. (FFmpeg's own memory stream is of no use here: muxers that end with
+ * the writing position inside the file, as AVI and FLV do, get its padding in the middle.) */
 #include "media/writer.h"
+#include <errno.h>
 #include <libavutil/opt.h>
 #include <libswscale/swscale.h>
 #include <math.h>
@@ -23,10 +25,53 @@ struct BalMediaWriter {
     struct SwsContext *sws;
     int held;
     int64_t frames, samples;
+    uint8_t *file; /* [size] so far */
+    size_t size, cap, at;
 };
 
 static BalStatus failed(const BalMediaWriter *w, int e, const char *what, BalError *err) {
     return bal_ff_fail(err, BAL_E_BACKEND, e, &w->log, w->path, what);
+}
+
+/* ---- the file in memory ---- */
+
+#if LIBAVFORMAT_VERSION_MAJOR >= 61
+typedef const uint8_t WrittenBytes;
+#else
+typedef uint8_t WrittenBytes;
+#endif
+
+static int file_write(void *user, WrittenBytes *data, int n) {
+    BalMediaWriter *w = user;
+    size_t end = w->at + (size_t)n;
+    if (bal_grow(&w->file, &w->cap, end, 1, NULL) < 0) return AVERROR(ENOMEM);
+    if (w->at > w->size) memset(w->file + w->size, 0, w->at - w->size);
+    memcpy(w->file + w->at, data, (size_t)n);
+    w->at = end;
+    if (end > w->size) w->size = end;
+    return n;
+}
+
+static int64_t file_seek(void *user, int64_t to, int whence) {
+    BalMediaWriter *w = user;
+    if (whence == AVSEEK_SIZE) return (int64_t)w->size;
+    if (whence != SEEK_SET || to < 0) return AVERROR(EINVAL);
+    w->at = (size_t)to;
+    return to;
+}
+
+static int file_open(BalMediaWriter *w) {
+    enum { BUFFER = 32768 };
+    uint8_t *buffer = av_malloc(BUFFER);
+    w->fmt->pb = buffer ? avio_alloc_context(buffer, BUFFER, 1, w, NULL, file_write, file_seek) : NULL;
+    if (!w->fmt->pb) av_free(buffer);
+    return w->fmt->pb ? 0 : AVERROR(ENOMEM);
+}
+
+static void file_close(BalMediaWriter *w) {
+    if (!w->fmt || !w->fmt->pb) return;
+    av_freep(&w->fmt->pb->buffer);
+    avio_context_free(&w->fmt->pb);
 }
 
 /* ---- opening ---- */
@@ -128,7 +173,7 @@ static BalStatus open_file(BalMediaWriter *w, const BalWriterTweaks *t, BalError
     if (!w->pkt) return BAL_FAIL(err, BAL_E_NOMEM, "out of memory for a packet");
     if (w->spec.width) BAL_TRY(add_video(w, t, err));
     if (w->spec.rate_hz) BAL_TRY(add_audio(w, t, err));
-    e = avio_open_dyn_buf(&w->fmt->pb);
+    e = file_open(w);
     if (e >= 0) e = avformat_write_header(w->fmt, NULL);
     return e < 0 ? failed(w, e, "header", err) : BAL_OK;
 }
@@ -164,6 +209,8 @@ static BalStatus encode(BalMediaWriter *w, AVCodecContext *c, const AVStream *st
     bal_ff_log_begin(&w->log);
     int e = avcodec_send_frame(c, f);
     while (e >= 0 && (e = avcodec_receive_packet(c, w->pkt)) >= 0) {
+        if (c == w->video && w->pkt->duration <= 0) /* else MP4's edit list cuts the last picture off */
+            w->pkt->duration = av_rescale_q(1, (AVRational){1, w->spec.fps}, c->time_base);
         av_packet_rescale_ts(w->pkt, c->time_base, st->time_base);
         w->pkt->stream_index = st->index;
         e = av_interleaved_write_frame(w->fmt, w->pkt);
@@ -220,12 +267,9 @@ static BalStatus finish(BalMediaWriter *w, BalError *err) {
     int e = av_write_trailer(w->fmt);
     bal_ff_log_end(&w->log);
     if (e < 0) return failed(w, e, "trailer", err);
-    uint8_t *data = NULL;
-    int n = avio_close_dyn_buf(w->fmt->pb, &data);
-    w->fmt->pb = NULL;
-    BalStatus rc = n > 0 ? bal_file_write(w->path, data, (size_t)n, err) : failed(w, AVERROR(ENOMEM), "file", err);
-    av_free(data);
-    return rc;
+    avio_flush(w->fmt->pb);
+    if (w->fmt->pb->error < 0) return failed(w, w->fmt->pb->error, "file", err);
+    return bal_file_write(w->path, w->file, w->size, err);
 }
 
 BalStatus bal_media_writer_close(BalMediaWriter **w, BalError *err) {
@@ -239,11 +283,7 @@ void bal_media_writer_abort(BalMediaWriter **pw) {
     if (!w) return;
     BalFfLog log; /* encoders report what they did when they are closed */
     bal_ff_log_begin(&log);
-    if (w->fmt && w->fmt->pb) {
-        uint8_t *data = NULL;
-        avio_close_dyn_buf(w->fmt->pb, &data);
-        av_free(data);
-    }
+    file_close(w);
     avformat_free_context(w->fmt);
     avcodec_free_context(&w->video);
     avcodec_free_context(&w->audio);
@@ -252,6 +292,7 @@ void bal_media_writer_abort(BalMediaWriter **pw) {
     av_packet_free(&w->pkt);
     sws_freeContext(w->sws);
     bal_ff_log_end(&log);
+    bal_free(w->file);
     bal_free(w->path);
     bal_free(w);
     *pw = NULL;
