@@ -15,7 +15,7 @@ typedef struct Estimate {
     int64_t seeds, folds;
 } Estimate;
 
-static void run_done(void *user, const char *name, const BalFitResult *r) {
+void bal_cli_run_done(void *user, const char *name, const BalFitResult *r) {
     BalText line = {0};
     bal_cli_accuracies(r, &line);
     bal_cli_note(user, "%-22s %s%3d of %3d epochs count, accuracy%s", name, r->already_done ? "(already done) " : "",
@@ -43,8 +43,8 @@ static BalStatus run_paths(const BalEstimateSpec *spec, const char *modality, ch
     return rc;
 }
 
-static BalStatus make_scores(const BalEstimateSpec *spec, BalScores *scores, int64_t *unscored, BalText *path,
-                             BalError *err) {
+BalStatus bal_cli_scores(const BalEstimateSpec *spec, BalScores *scores, int64_t *unscored, BalText *path,
+                         BalError *err) {
     char **audio = NULL, **visual = NULL;
     int n_audio = 0, n_visual = 0;
     BalStatus rc = run_paths(spec, "audio", &audio, &n_audio, err);
@@ -110,11 +110,11 @@ static BalStatus estimate(BalCli *cli, const Estimate *self, const BalStore *sto
     spec.checkpoint_s = self->common.checkpoint_s;
     spec.force = cli->force;
     spec.progress = cli->progress;
-    BAL_TRY(bal_estimate(store, &spec, run_done, cli, err));
+    BAL_TRY(bal_estimate(store, &spec, bal_cli_run_done, cli, err));
     BalScores scores = {0};
     BalText path = {0};
     int64_t unscored = 0;
-    BalStatus rc = make_scores(&spec, &scores, &unscored, &path, err);
+    BalStatus rc = bal_cli_scores(&spec, &scores, &unscored, &path, err);
     if (rc == BAL_OK) print(cli, self, &scores, unscored, path.data);
     bal_scores_reset(&scores);
     bal_text_reset(&path);

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "cli/scores_flags.h"
+#include "cli/summary.h"
 
 typedef struct SummaryArgs {
     BalScoresFlags scores;
@@ -100,7 +101,7 @@ static void text_classes(BalText *out, const BalSummary *s, int most, int width)
     for (int i = s->n_labels - tail; i < s->n_labels; i++) text_row(out, &s->label[i], width);
 }
 
-static void write_text(BalText *out, const BalSummary *s, int most) {
+void bal_cli_summary(BalText *out, const BalSummary *s, int most) {
     const BalGroupSummary *g = &s->all;
     bal_text_f(out,
                "%lld clips: %.1f %% are better heard (audio-preferred), %.1f %% better seen (visual-preferred), %.1f "
@@ -143,7 +144,7 @@ static BalStatus run(BalCli *cli, BalError *err) {
     if (cli->json)
         write_json(&cli->out, &s);
     else
-        write_text(&cli->out, &s, (int)(a->classes < INT32_MAX ? a->classes : INT32_MAX));
+        bal_cli_summary(&cli->out, &s, (int)(a->classes < INT32_MAX ? a->classes : INT32_MAX));
 done:
     bal_summary_reset(&s);
     bal_scores_reset(&scores);

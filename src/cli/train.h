@@ -2,6 +2,7 @@
 #ifndef BAL_CLI_TRAIN_H
 #define BAL_CLI_TRAIN_H
 
+#include <avbalance/analysis.h>
 #include <avbalance/train.h>
 #include "cli/command.h"
 
@@ -56,5 +57,11 @@ BAL_MUST_USE BalStatus bal_cli_recipe(const BalCli *cli, const BalTrainFlags *fl
 void bal_train_more_help(BalText *out); /* the keys of input.* and train.* */
 /* "train 0.981  val 0.870  test 0.861": accuracies of the splits that there are. */
 void bal_cli_accuracies(const BalFitResult *r, BalText *out);
+
+/* A line per finished run; user is the BalCli. */
+void bal_cli_run_done(void *user, const char *name, const BalFitResult *r);
+/* Scores of an estimate's finished runs into *scores (the caller's, bal_scores_reset) and DIR/scores.csv, whose path is set. */
+BAL_MUST_USE BalStatus bal_cli_scores(const BalEstimateSpec *spec, BalScores *scores, int64_t *unscored, BalText *path,
+                                      BalError *err);
 
 #endif
