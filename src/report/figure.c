@@ -38,6 +38,18 @@ const char *bal_report_version(void) {
     return cairo_version_string();
 }
 
+#ifdef AVB_SANITIZED
+/* fontconfig, beneath cairo, keeps some patterns until the process ends; the leak check is told so. */
+BAL_EXPORT const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void) {
+    return "leak:libfontconfig\n";
+}
+BAL_EXPORT const char *__lsan_default_options(void);
+const char *__lsan_default_options(void) {
+    return "print_suppressions=0";
+}
+#endif
+
 /* PNG, SVG or PDF by the ending of the path; -1. */
 static int kind_of(const char *path) {
     return bal_has_suffix(path, ".png")   ? PNG
