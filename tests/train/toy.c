@@ -41,9 +41,9 @@ static BalSplit split_of(const Toy *toy, int64_t row) {
     return k < toy->n_train ? BAL_SPLIT_TRAIN : k < toy->n_train + toy->n_val ? BAL_SPLIT_VAL : BAL_SPLIT_TEST;
 }
 
-static char *text(const char *fmt, long long v) {
+static char *text(const char *before, long long v, const char *after) {
     char line[64], *out = NULL;
-    snprintf(line, sizeof line, fmt, v);
+    snprintf(line, sizeof line, "%s%03lld%s", before, v, after);
     assert_int_equal(bal_strdup(&out, line, NULL), BAL_OK);
     return out;
 }
@@ -64,9 +64,9 @@ BalStore *toy_store(const Toy *toy, const char *dir) {
     BalManifest m = {.n = toy->n, .classes = classes, .n_classes = CLASSES, .dialect = "csv"};
     assert_ok(bal_alloc(&m.clip, (size_t)m.n, sizeof *m.clip, &err));
     for (int64_t i = 0; i < m.n; i++)
-        m.clip[i] = (BalClip){.id = text("clip%03lld", i),
-                              .media = text("%lld.mp4", i),
-                              .source = text("video%lld", i / 2),
+        m.clip[i] = (BalClip){.id = text("clip", i, ""),
+                              .media = text("", i, ".mp4"),
+                              .source = text("video", i / 2, ""),
                               .label = label_of(i),
                               .split = split_of(toy, i),
                               .start_s = NAN,
