@@ -1,7 +1,8 @@
 /* Truncation, from the outermost structure alone; FFmpeg plays cut files without a word.
  *
  *   MP4/MOV   boxes: u32 size, 4 bytes type [, u64 size if the first is 1]; size 0: to the end of the file
- *   RIFF      "RIFF", u32le size of the rest; 0 and 0xffffffff: not known when written
+ *   RIFF      "RIFF", u32le size of the rest, 4 bytes form, then chunks: 4 bytes id, u32le size; 0 and 0xffffffff: not known
+ *             when written
  *   Matroska  EBML head, then elements: id and size as variable-length numbers, all ones: not known
  *   MPEG-TS   packets of 188 bytes that begin with 0x47 */
 #include "media/extent.h"
@@ -35,9 +36,24 @@ static bool mp4_truncated(const uint8_t *p, size_t size) {
     return false;
 }
 
+static uint32_t le32(const uint8_t *p) {
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static bool riff_too_long(uint32_t claim, size_t room) {
+    return claim != 0 && claim != 0xffffffffu && claim > room;
+}
+
+/* The whole, or the first chunk inside that runs over the end. */
 static bool riff_truncated(const uint8_t *p, size_t size) {
-    uint64_t n = p[4] | (uint32_t)p[5] << 8 | (uint32_t)p[6] << 16 | (uint64_t)p[7] << 24;
-    return n != 0 && n != 0xffffffffu && n + 8 > size;
+    if (riff_too_long(le32(p + 4), size - 8)) return true;
+    for (size_t at = 12; size - at >= 8;) {
+        uint64_t n = le32(p + at + 4);
+        if (riff_too_long((uint32_t)n, size - at - 8)) return true;
+        if (n == 0 || n + (n & 1) > size - at - 8) return false;
+        at += 8 + n + (n & 1);
+    }
+    return false;
 }
 
 /* A variable-length number at p: its length in bytes (0: does not fit), its value without the marker, whether it is all ones. */

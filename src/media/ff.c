@@ -46,10 +46,10 @@ void bal_ff_log_end(BalFfLog *log) {
     current_log = log->outer;
 }
 
+/* "Cannot allocate memory" stays the file's fault: FFmpeg says so of sizes that a broken header claims. */
 BalStatus bal_ff_fail(BalError *err, BalStatus code, int averror, const BalFfLog *log, const char *path,
                       const char *what) {
     char text[AV_ERROR_MAX_STRING_SIZE] = "";
-    if (averror == AVERROR(ENOMEM)) code = BAL_E_NOMEM;
     av_strerror(averror, text, sizeof text);
     const char *detail = log && log->last[0] ? log->last : "";
     return BAL_FAIL(err, code, "%s%s%s: %s%s%s%s", path ? path : "", path ? ": " : "", what, text, *detail ? " (" : "",
@@ -254,7 +254,6 @@ BalStatus bal_decoder_feed(BalSource *s, AVCodecContext *c, const AVPacket *pkt,
         av_frame_unref(frame);
         if (rc == BAL_OK) rc = bal_source_on_time(s, err);
     }
-    if (e == AVERROR(ENOMEM)) return BAL_FAIL(err, BAL_E_NOMEM, "%s: out of memory in a decoder", s->path);
     if (e < 0 && s->log.errors == errors) s->log.errors++; /* failed without a word */
     return rc;
 }
