@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/mem.h"
 #include "base/rng.h"
+#include "base/thread.h"
 
 static BalStatus find_param(const BalSession *s, int i, bool trainable, BalError *err) {
     if (i < 0 || i >= s->g->n_params) return BAL_FAIL(err, BAL_E_ARG, "parameter %d of %d", i, s->g->n_params);
@@ -71,18 +72,41 @@ static double init_std(const GraphParam *p, BalOpKind kind) {
     return kind == BAL_OP_LINEAR ? sqrt(2 / (double)(s->dim[0] + s->dim[1])) : 0;
 }
 
-BalStatus bal_session_init(BalSession *s, BalError *err) {
-    for (int i = 0; i < s->g->n_params; i++) {
-        const GraphParam *p = &s->g->param[i];
-        const BalOpKind kind = s->g->node[p->node].op.kind;
-        const double std = init_std(p, kind), mean = kind == BAL_OP_BN && (p->which == 0 || p->which == 3);
-        BalRng rng = bal_rng(s->cfg.seed, BAL_RNG_INIT, 0, (uint64_t)i);
-        for (int64_t k = 0; k < s->place[i].count; k++)
-            s->host[k] = (float)(std > 0 ? std * bal_rng_normal(&rng) : mean);
-        BAL_TRY(bal_session_pack(s, i, param_at(s, i), s->host, err));
-    }
-    s->version += 1;
+typedef struct Init {
+    const BalSession *s;
+    float *plain; /* all parameters end to end */
+    size_t *at;
+} Init;
+
+static BalStatus init_one(void *user, int64_t i, int worker, BalError *err) {
+    (void)worker, (void)err;
+    const Init *init = user;
+    const GraphParam *p = &init->s->g->param[i];
+    const BalOpKind kind = init->s->g->node[p->node].op.kind;
+    const double std = init_std(p, kind), mean = kind == BAL_OP_BN && (p->which == 0 || p->which == 3);
+    BalRng rng = bal_rng(init->s->cfg.seed, BAL_RNG_INIT, 0, (uint64_t)i);
+    for (size_t k = init->at[i]; k < init->at[i + 1]; k++)
+        init->plain[k] = (float)(std > 0 ? std * bal_rng_normal(&rng) : mean);
     return BAL_OK;
+}
+
+static BalStatus init_all(BalSession *s, Init *init, BalError *err) {
+    const int n = s->g->n_params, threads = s->cfg.threads ? s->cfg.threads : bal_cpu_count();
+    BAL_TRY(bal_alloc(&init->at, (size_t)n + 1, sizeof *init->at, err));
+    for (int i = 0; i < n; i++) init->at[i + 1] = init->at[i] + (size_t)s->place[i].count;
+    BAL_TRY(bal_alloc(&init->plain, init->at[n], sizeof *init->plain, err));
+    BAL_TRY(bal_parallel(threads, n, n, init_one, NULL, init, err));
+    for (int i = 0; i < n; i++) BAL_TRY(bal_session_pack(s, i, param_at(s, i), init->plain + init->at[i], err));
+    return BAL_OK;
+}
+
+BalStatus bal_session_init(BalSession *s, BalError *err) {
+    Init init = {.s = s};
+    s->version += 1;
+    BalStatus rc = init_all(s, &init, err);
+    bal_free(init.plain);
+    bal_free(init.at);
+    return rc;
 }
 
 /* ---- reading and writing ---- */
