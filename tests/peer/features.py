@@ -103,17 +103,23 @@ def check(name, got, want, limit):
     print(f"{'ok  ' if worst <= limit else 'FAIL'} {name}: largest difference {worst:.3g} (limit {limit:g})")
 
 
+def check_stft(name, got, want):
+    """in the upper 80 dB: the logarithm of what float32 leaves of a silence is noise"""
+    least = want.max() - 9.2
+    check(name, np.maximum(got, least), np.maximum(want, least), 1e-2)
+
+
 def audio_checks(folder, rng):
     x = sound(rng, 2 * 22050 + 17, 22050)
     three = np.tile(x, 3)[:66150]
     for pad in ("reflect", "zero", "none"):
         got = run(folder, "audio", x, 22050, "audio.pipeline=log-stft", "audio.rate_hz=22050", "audio.seconds=3",
                   "audio.fit=tile", "audio.n_fft=512", "audio.hop=353", f"audio.centre={pad}")
-        check(f"CREMA-D row, {pad}", got, log_stft(three, 512, 353, pad), 1e-2)  # near silence: log of rounding
+        check_stft(f"CREMA-D row, {pad}", got, log_stft(three, 512, 353, pad))
     x = sound(rng, 16000 * 11, 16000)
     got = run(folder, "audio", x, 16000, "audio.pipeline=log-stft", "audio.rate_hz=16000", "audio.seconds=5",
               "audio.crop=centre", "audio.n_fft=256", "audio.hop=128")
-    check("VGGSound row, centre 5 s", got, log_stft(x[48000:128000], 256, 128, "reflect"), 1e-2)
+    check_stft("VGGSound row, centre 5 s", got, log_stft(x[48000:128000], 256, 128, "reflect"))
     x = sound(rng, 16000 * 7 + 5, 16000)
     ten = np.tile(x, 2)[:160000]
     for how in ("auto", "none"):
