@@ -284,7 +284,8 @@ static BalStatus write_checkpoint(BalRun *run, BalText *folder, BalText *here, B
 
 BalStatus bal_run_checkpoint(BalRun *run, BalError *err) {
     BalText folder = {0}, here = {0}, path = {0};
-    BalStatus rc = bal_run_keep_best(run, err);
+    BalStatus rc = bal_record_write(&run->record, run->dir, err);
+    if (rc == BAL_OK) rc = bal_run_keep_best(run, err);
     if (rc == BAL_OK) rc = write_checkpoint(run, &folder, &here, &path, err);
     if (rc < 0) bal_error_add(err, rc, "while writing a checkpoint of %s", run->dir);
     bal_text_reset(&folder);
@@ -378,6 +379,7 @@ static BalStatus result_text(const BalRun *run, BalText *out, BalError *err) {
 }
 
 static BalStatus finish(BalRun *run, BalText *path, BalText *json, BalError *err) {
+    BAL_TRY(bal_record_write(&run->record, run->dir, err));
     BAL_TRY(bal_run_keep_best(run, err));
     BAL_TRY(result_text(run, json, err));
     BAL_TRY(bal_path_in(path, run->dir, "run.json", err));

@@ -3,7 +3,7 @@
  * An epoch is: the train clips in an order that depends on (seed, epoch) alone, one method step per batch, then an evaluation of all
  * clips, one row in the record, and the decision whether this epoch is the best so far. Because order, augmentation and initial
  * weights are counter-based and the session's state is saved whole, the position (epoch, step) is all that a resumed run needs to
- * go on exactly as if it had never stopped. Checkpoints are written inside an epoch every checkpoint_s seconds, and at its end
+ * go on exactly as if it had never stopped. Checkpoints, and with them the record, are written inside an epoch every checkpoint_s seconds, and at its end
  * unless the last is only moments old: a small network would otherwise spend its time writing.
  *
  * A last batch of one clip has no batch statistics worth the name (with a 1x1 map the variance is 0/0), so the epoch's first clip is
@@ -340,7 +340,6 @@ static BalStatus close_epoch(BalRun *run, double train_s, double score_s, BalErr
     BalStatus rc = bal_text_ok(&log, err);
     if (rc == BAL_OK) rc = bal_text_ok(&timing, err);
     if (rc == BAL_OK) rc = bal_record_add(&run->record, &run->scored, log.data, timing.data, err);
-    if (rc == BAL_OK) rc = bal_record_write(&run->record, run->dir, err);
     bal_text_reset(&log);
     bal_text_reset(&timing);
     if (rc < 0) return rc;

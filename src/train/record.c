@@ -1,8 +1,8 @@
 /* The record of a run: confidence.npy and correct.npy with one row per epoch, log.jsonl and timing.jsonl with one line each.
  *
- * The files are rewritten whole after every epoch, so that each is valid at any moment; a resumed run takes over as many rows as its
- * checkpoint has epochs. The log holds no time of day and no durations: those go to timing.jsonl, the only file that may differ
- * between two runs of one recipe. */
+ * The files are rewritten whole with every checkpoint, so that each is valid at any moment; a resumed run takes over as many rows
+ * as its checkpoint has epochs (they hold more when the process died between the two). The log holds no time of day and no
+ * durations: those go to timing.jsonl, the only file that may differ between two runs of one recipe. */
 #include <string.h>
 #include "base/file.h"
 #include "base/mem.h"
@@ -55,6 +55,7 @@ static BalStatus write_all(const BalRecord *r, const char *dir, BalText *path, B
 }
 
 BalStatus bal_record_write(const BalRecord *r, const char *dir, BalError *err) {
+    if (!r->n_epochs) return BAL_OK;
     BalText path = {0};
     BalStatus rc = write_all(r, dir, &path, err);
     bal_text_reset(&path);
