@@ -68,6 +68,7 @@ BalStatus bal_manifest_save(const BalManifest *m, const char *path, BalError *er
         const BalClip *c = &m->clip[i];
         bal_text_clear(&media);
         bal_path_join(&media, bal_text_str(&prefix), c->media);
+        BAL_TRY_OR(fail, bal_text_ok(&media, err));
         bal_csv_quote(&out, c->id);
         bal_text_char(&out, ',');
         bal_csv_quote(&out, bal_text_str(&media));
@@ -80,7 +81,6 @@ BalStatus bal_manifest_save(const BalManifest *m, const char *path, BalError *er
         bal_csv_quote(&out, c->source);
         bal_text_char(&out, '\n');
     }
-    BAL_TRY_OR(fail, bal_text_ok(&media, err));
     BAL_TRY_OR(fail, bal_text_ok(&out, err));
     bal_text_f(&classes, "%s.classes.json", path);
     BAL_TRY_OR(fail, bal_text_ok(&classes, err));

@@ -7,8 +7,8 @@
 #include <avbalance/features.h>
 #include "base/text.h"
 
-/* Append the JPEG of px [h,w,c], c = 1 or 3, to *out. quality in 1..100; from 90 on colour is not subsampled. Same bytes for same
- * input and library. BAL_E_ARG: a size JPEG cannot hold. */
+/* Append the JPEG of px [h,w,c], c = 1 or 3, to *out. quality in 1..100. Colour is kept at half size (4:2:0), as in the
+ * videos it comes from. Same bytes for same input and library. BAL_E_ARG: a size JPEG cannot hold. */
 BAL_MUST_USE BalStatus bal_jpeg_write(BalText *out, const uint8_t *px, int h, int w, int c, int quality, BalError *err);
 
 /* Decode one JPEG of outside origin and append it to *out as one more frame. An empty *out (n == 0) takes size and channels from it

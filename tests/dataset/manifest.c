@@ -1,5 +1,5 @@
 /* Manifests: what is refused and how it is said, where media are found, save and load, hold-out. */
-#include "../base/check.h"
+#include "../base/fault.h"
 #include <avbalance/dataset.h>
 #include <math.h>
 
@@ -19,6 +19,7 @@ static void test_refused(void **state) {
         {"\xFF\xFEi\0d\0", "UTF-16"},
         {"id,media,label\na,b.mp4,caf\xE9\n", "line 2: byte 0xe9 is not UTF-8"},
         {"hello world\n", "no manifest dialect is recognised from its first line 'hello world'"},
+        {"video_id,youtube_id,time_start,time_end,label,modality\n", "could be vggsounder, kinetics: choose with"},
         {"id,media,labl\na,b.mp4,x\n", "unknown column 'labl'"},
         {"id,media,media\na,b.mp4,x\n", "column 'media' stands twice"},
         {"id,media,label\na,b.mp4,x\na,c.mp4,x\n", "line 3: id 'a' stands already in line 2: keep"},
@@ -238,12 +239,30 @@ static void test_hold_out(void **state) {
     bal_manifest_reset(&m);
 }
 
+static BalStatus load_and_save(void *user, BalError *e) {
+    (void)user;
+    BalManifest m = {0};
+    BalManifestSpec spec = bal_manifest_spec_default();
+    spec.classes = scratch("list.txt");
+    BalStatus rc = bal_manifest_load(&m, scratch("fault.csv"), &spec, e);
+    if (rc == BAL_OK) rc = bal_manifest_save(&m, scratch("fault-out.csv"), e);
+    bal_manifest_reset(&m);
+    return rc;
+}
+
+static void test_no_memory(void **state) {
+    (void)state;
+    put("list.txt", "z\nx\n");
+    put("fault.csv", "file,label,extra\na,x,1\n\"b \"\"q\"\"\",z,2\n");
+    assert_true(fault_each_allocation(load_and_save, NULL) > 20);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused),      cmocka_unit_test(test_choice_of_dialect),
         cmocka_unit_test(test_media_search), cmocka_unit_test(test_clip_times),
         cmocka_unit_test(test_classes),      cmocka_unit_test(test_save_is_identity),
-        cmocka_unit_test(test_hold_out),
+        cmocka_unit_test(test_hold_out),     cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

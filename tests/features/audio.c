@@ -1,5 +1,5 @@
 /* Audio pipelines: the published vectors, golden results of torch and scipy, the shapes of every published row, bad sounds. */
-#include "../base/check.h"
+#include "../base/fault.h"
 #include <avbalance/features.h>
 #include <math.h>
 #include "base/mem.h"
@@ -206,12 +206,32 @@ static void test_recipe_checks(void **state) {
     assert_fails(bal_input_recipe_check(&in, &err), BAL_E_ARG, "larger than input.crop_max");
 }
 
+static BalStatus all_pipelines(void *user, BalError *e) {
+    (void)user;
+    static float pcm[2000], out[1024 * 128];
+    BalAudioRecipe r = bal_feature_recipe_default().audio;
+    r.rate_hz = 8000, r.seconds = 0.25;
+    BalStatus rc = BAL_OK;
+    for (r.pipeline = 0; r.pipeline <= BAL_AUDIO_KALDI_FBANK && rc == BAL_OK; r.pipeline++) {
+        BalAudioFeature *f = NULL;
+        rc = bal_audio_feature_create(&f, &r, e);
+        if (rc == BAL_OK) rc = bal_audio_feature_run(f, pcm, 2000, 8000, out, e);
+        bal_audio_feature_destroy(&f);
+    }
+    return rc;
+}
+
+static void test_no_memory(void **state) {
+    (void)state;
+    assert_true(fault_each_allocation(all_pipelines, NULL) > 12);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_log_stft_vector),         cmocka_unit_test(test_golden),
         cmocka_unit_test(test_published_rows),          cmocka_unit_test(test_fitting),
         cmocka_unit_test(test_kaldi_rates_and_padding), cmocka_unit_test(test_bad_sounds),
-        cmocka_unit_test(test_recipe_checks),
+        cmocka_unit_test(test_recipe_checks),           cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

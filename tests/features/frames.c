@@ -1,5 +1,5 @@
 /* Frames: PIL's resize and grey to the bit, torchvision's transforms, JPEG of good and bad bytes. */
-#include "../base/check.h"
+#include "../base/fault.h"
 #include <avbalance/features.h>
 #include <math.h>
 #include "base/mem.h"
@@ -195,6 +195,30 @@ static void test_bad_jpeg(void **state) {
     bal_map_close(&file);
 }
 
+static BalStatus everything(void *user, BalError *e) {
+    (void)user;
+    static float out[3 * 16 * 16];
+    BalText jpeg = {0};
+    BalFrames f = {0}, again = {0};
+    BalVisualRecipe r = bal_feature_recipe_default().visual;
+    BalInputRecipe in = bal_input_recipe_default();
+    BalClipMedia m = {.frames = px, .n_frames = 1, .height = H, .width = W};
+    r.store_size = 20, r.grey = true, in.image_size = 16;
+    BalStatus rc = bal_frames_prepare(&r, &m, &f, e);
+    if (rc == BAL_OK) rc = bal_jpeg_write(&jpeg, f.data, f.height, f.width, f.channels, 90, e);
+    if (rc == BAL_OK) rc = bal_jpeg_read(&again, jpeg.data, jpeg.len, "clip", e);
+    if (rc == BAL_OK) rc = bal_frame_transform(&in, again.data, again.height, again.width, 1, false, NULL, out, e);
+    bal_frames_reset(&f);
+    bal_frames_reset(&again);
+    bal_text_reset(&jpeg);
+    return rc;
+}
+
+static void test_no_memory(void **state) {
+    (void)state;
+    assert_true(fault_each_allocation(everything, NULL) > 10);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_resize),
@@ -205,6 +229,7 @@ int main(void) {
         cmocka_unit_test(test_frame_choose),
         cmocka_unit_test(test_jpeg),
         cmocka_unit_test(test_bad_jpeg),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
