@@ -65,7 +65,7 @@ BAL_API BAL_MUST_USE BalStatus bal_manifest_hold_out(BalManifest *m, double shar
 /* ---- ingest: manifest -> store ---- */
 typedef struct BalIngestSpec {
     int workers;         /* threads that decode                                        */
-    bool stop_on_error;  /* first rejected clip ends the job (default: record, go on)  */
+    bool stop_on_error;  /* first rejected clip ends the job: BAL_E_MEDIA (default: record, go on) */
     double clip_limit_s; /* wall time per clip                                         */
     double val_share;    /* held out of train where the manifest has no val; 0: none   */
     uint64_t seed;
@@ -82,15 +82,28 @@ typedef struct BalIngestResult {
     } reason[BAL_INGEST_REASONS];
 } BalIngestResult;
 BAL_API BalIngestSpec bal_ingest_spec_default(void);
-/* Resumable: a killed ingest continues with the next call and ends with the same bytes. Rejected clips stand in
- * DIR/rejected.csv (id,media,reason,code) and in store.json's counts. BAL_E_MEDIA if nothing could be stored.
- * BAL_E_MISMATCH if DIR holds a store of another recipe or manifest. */
+/* Decode every clip once and write its features to DIR, in manifest order, the same bytes for any number of workers. Resumable: a
+ * killed ingest continues with the next call and ends with the same bytes; one that was complete is left alone. Rejected clips stand
+ * in DIR/rejected.csv (id,media,reason,code) and in store.json's counts.
+ * BAL_E_MEDIA: nothing could be stored (DIR then holds rejected.csv only). BAL_E_MISMATCH: DIR belongs to another recipe or
+ * manifest. BAL_E_EXISTS: DIR holds something else, or another process writes there. BAL_E_IO: disk full and the like; what is
+ * stored is kept. BAL_E_CANCELLED: through `progress`. */
 BAL_API BAL_MUST_USE BalStatus bal_ingest(const BalManifest *m, const BalFeatureRecipe *recipe,
                                           const BalIngestSpec *spec, const char *dir, BalProgressSink progress,
                                           BalIngestResult *out, BalError *err);
 
 /* ---- store ---- */
+/* A folder of WebDataset shards (KEY.json, KEY.audio.npy float16, KEY.frames.npy uint8 [K,H,W,C] or KEY.frame-00000.jpg ...; KEY is
+ * the manifest row, '-', and the id made safe), beside them index, store.json and rejected.csv. In Python:
+ *
+ *     clips = {}
+ *     for shard in sorted(glob.glob(store + "/shard-*.tar")):
+ *         for m in (tar := tarfile.open(shard)):
+ *             key, ext = m.name.split(".", 1)
+ *             clips.setdefault(key, {})[ext] = tar.extractfile(m).read()      # numpy.load(io.BytesIO(...)) for *.npy
+ */
 typedef struct BalStore BalStore; /* mapped; may be read by several threads */
+/* BAL_E_IO: not a store, or its ingest has not ended. BAL_E_MISMATCH: a shard is cut short, a checksum or the recipe's hash is wrong. */
 BAL_API BAL_MUST_USE BalStatus bal_store_open(BalStore **out, const char *dir, BalError *err);
 BAL_API void bal_store_close(BalStore **s);
 BAL_API int64_t bal_store_count(const BalStore *s);
@@ -104,7 +117,8 @@ BAL_API const BalFeatureRecipe *bal_store_recipe(const BalStore *s);
 BAL_API const char *bal_store_hash(const BalStore *s); /* 64 hex digits: recipe, clips, checksums */
 BAL_API void bal_store_audio_shape(const BalStore *s, int64_t shape[2]);
 BAL_API int bal_store_channels(const BalStore *s); /* of the frames: 1 or 3 */
-/* Read one clip, checking its checksum: BAL_E_MISMATCH names shard and clip. audio: [F,T] or NULL; frames or NULL. */
+/* Read one clip; a checksum is compared when this process first uses the member: BAL_E_MISMATCH names shard and clip.
+ * audio: [F,T] or NULL; frames or NULL. */
 BAL_API BAL_MUST_USE BalStatus bal_store_read(const BalStore *s, int64_t i, float *audio, BalFrames *frames,
                                               BalError *err);
 BAL_API BAL_MUST_USE BalStatus bal_store_verify(const BalStore *s, BalProgressSink progress,

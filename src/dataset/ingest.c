@@ -80,11 +80,9 @@ static BalStatus write_clip(void *user, int64_t index, int worker, BalError *err
     Slot *slot = g->slot + index % g->n_slots;
     const BalClip *clip = g->job.manifest->clip + g->first + index;
     (void)worker;
-    if (slot->rejected && g->job.spec->stop_on_error) {
-        if (err) *err = slot->reason;
-        return bal_error_add(err, slot->rejected, "while ingesting clip %s (line %lld of the manifest)", clip->id,
-                             (long long)clip->line);
-    }
+    if (slot->rejected && g->job.spec->stop_on_error)
+        return BAL_FAIL(err, BAL_E_MEDIA, "%s: while ingesting clip %s (line %lld of the manifest)", slot->reason.text,
+                        clip->id, (long long)clip->line);
     if (slot->rejected)
         BAL_TRY(bal_store_writer_reject(g->writer, slot->rejected, bare_reason(slot->reason.text, clip->media), err));
     else

@@ -119,7 +119,8 @@ static BalStatus load_index(BalStore *s, BalError *err) {
     BalText name = {0};
     BAL_TRY(map_file(s, BAL_STORE_INDEX, &s->index_map, err));
     bal_path_join(&name, s->dir, BAL_STORE_INDEX);
-    BalStatus rc = bal_index_parse(&s->index, s->index_map.data, s->index_map.size, bal_text_str(&name), err);
+    BalStatus rc = bal_text_ok(&name, err);
+    if (rc >= 0) rc = bal_index_parse(&s->index, s->index_map.data, s->index_map.size, name.data, err);
     bal_text_reset(&name);
     BAL_TRY(rc);
     if (bal_json_int(bal_json_get(s->json, "stored"), -1) != s->index.n_clips)

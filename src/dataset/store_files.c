@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <avbalance/version.h>
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -207,6 +208,7 @@ BalStatus bal_store_json_write(const char *path, const BalStoreJob *job, const B
     BalJsonOut o = bal_json_out(&text, true);
     bal_json_open(&o, NULL, '{');
     bal_json_add_text(&o, "schema", "avbalance/store/1");
+    bal_json_add_text(&o, "version", bal_version());
     bal_json_add_text(&o, "hash", hash);
     bal_json_add_text(&o, "manifest_hash", id->manifest);
     bal_json_add_text(&o, "settings_hash", id->settings);

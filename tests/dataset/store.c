@@ -2,6 +2,7 @@
 #include "dataset/synth.h"
 
 #include <unistd.h>
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/npy.h"
 #include "base/text.h"
@@ -310,6 +311,19 @@ static void damaged_files_are_refused(void **state) {
     synth_close(&s);
 }
 
+static BalStatus open_and_close(void *user, BalError *err) {
+    BalStore *s = NULL;
+    BalStatus rc = bal_store_open(&s, user, err);
+    bal_store_close(&s);
+    return rc;
+}
+
+static void any_allocation_of_open_may_fail(void **state) {
+    (void)state;
+    ingest(scratch("lean"), 1, false, 40);
+    assert_true(fault_each_allocation(open_and_close, (void *)(uintptr_t)scratch("lean")) > 5);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_bytes_for_any_workers),
@@ -322,6 +336,7 @@ int main(void) {
         cmocka_unit_test(flipped_byte_names_the_clip),
         cmocka_unit_test(verify_sees_any_damage),
         cmocka_unit_test(damaged_files_are_refused),
+        cmocka_unit_test(any_allocation_of_open_may_fail),
     };
     return cmocka_run_group_tests_name("dataset.store", tests, scratch_open, scratch_close);
 }

@@ -1,0 +1,22 @@
+# ingest: wrong usage and bad input; with real clips where the shared data lie beside the project ($S).
+0	^kinetics-sounds 	-	$A ingest --dialect help
+0	audio\.hop	-	$A ingest --help
+2	-	say where the store shall be: -o STORE	$A ingest x.csv
+2	-	say which manifest to read	$A ingest -o s
+1	-	none\.csv: cannot open	$A ingest none.csv -o s
+2	-	unknown key 'audio.hp'; did you mean 'audio.hop'\?	$A ingest x.csv -o s --set audio.hp=1
+2	-	audio.hop.*65536	$A ingest x.csv -o s --set audio.hop=0
+0	-	-	printf 'id,media,label,split\na,no-a.mp4,x,train\nb,no-b.mp4,y,train\n' >missing.csv; printf 'id,media,label,colour\na,a.mp4,x,red\n' >column.csv; printf 'id,media,label\na,a.mp4,x\na,b.mp4,x\n' >twice.csv
+3	-	column\.csv.*colour	$A ingest column.csv -o s
+3	-	twice\.csv.*line 3.*"?a"?	$A ingest twice.csv -o s
+3	-	none of the 2 clips could be stored	$A ingest missing.csv -o none
+0	^b,no-b\.mp4,.*,BAL_E_IO$	-	cat none/rejected.csv && test "$(ls none)" = rejected.csv
+3	-	no-a\.mp4.*line 2 of the manifest	$A ingest missing.csv -o stop --on-error stop --val-share 0
+2	-	holds missing.csv but no store	mkdir home && cp missing.csv home && $A ingest missing.csv -o home -f
+0	-	-	test "$(ls home)" = missing.csv
+# real clips: the same bytes for any number of workers and from a run that was killed; another recipe is refused; -f makes anew
+0	*	*	S=$D/../../../../shared/data/avdigits/sample_clips; test -d $S || exit 0; $A ingest $S/labels.tsv -o one --workers 1 --shard-mb 0.1 -q && $A ingest $S/labels.tsv -o two --workers 2 --shard-mb 0.1 -q && cat one/* | cksum >a && cat two/* | cksum >b && cmp a b
+0	*	*	test -d one || exit 0; ($A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o killed --workers 2 --shard-mb 0.1 -q & p=$!; sleep 0.2; kill -9 $p); $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o killed --shard-mb 0.1 -q && cat killed/* | cksum >b && cmp a b
+0	*	*	test -d one || exit 0; $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --shard-mb 0.1 --json -q | grep -q '"schema": *"avbalance/ingest/1"'
+0	*	*	test -d one || exit 0; $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --set audio.frames=100 -q 2>err; test $? = 5 && grep -q "another feature recipe" err
+0	*	*	test -d one || exit 0; $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --set audio.frames=100 -qf | grep -q "24 of 24 clips stored"
