@@ -139,4 +139,7 @@ BAL_API BAL_MUST_USE BalStatus bal_media_writer_close(BalMediaWriter **w,
                                                       BalError *err); /* atomic: the file appears here */
 BAL_API void bal_media_writer_abort(BalMediaWriter **w);
 
+/* "5.1.6 (libavformat 59.27.100)": what does the decoding. Static storage. */
+BAL_API const char *bal_media_version(void);
+
 #endif

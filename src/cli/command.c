@@ -180,20 +180,6 @@ BalStatus bal_command_parse(BalCli *cli, void *common, int argc, char **argv, Ba
     return BAL_OK;
 }
 
-BalStatus bal_cli_settings(const BalOptionSet *sets, int n_sets, const char *recipe, const BalList *set,
-                           BalError *err) {
-    if (recipe) BAL_TRY(bal_options_load(sets, n_sets, recipe, err));
-    for (int i = 0; set && i < set->n; i++) {
-        const char *equals = strchr(set->v[i], '=');
-        if (!equals) return BAL_FAIL(err, BAL_E_ARG, "--set %s: write --set key=value", set->v[i]);
-        char key[128];
-        snprintf(key, sizeof key, "%.*s", (int)(equals - set->v[i]), set->v[i]);
-        BalStatus rc = bal_options_set(sets, n_sets, key, equals + 1, err);
-        if (rc < 0) return bal_error_add(err, rc, "in --set %s", set->v[i]);
-    }
-    return BAL_OK;
-}
-
 BalStatus bal_cli_may_write(const BalCli *cli, const char *path, BalError *err) {
     if (cli->force || !bal_file_exists(path)) return BAL_OK;
     return BAL_FAIL(err, BAL_E_EXISTS, "%s is already there; give -f to overwrite it", path);

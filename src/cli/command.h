@@ -88,9 +88,6 @@ void bal_cli_note(const BalCli *cli, const char *fmt, ...) BAL_PRINTF(2, 3); /* 
 void bal_cli_warn(const BalCli *cli, const char *fmt, ...) BAL_PRINTF(2, 3); /* stderr, a line, always */
 bool bal_cli_cancelled(void); /* SIGINT or SIGTERM came: stop at the next safe point with BAL_E_CANCELLED */
 
-/* Load `recipe` (a YAML file, or NULL), then apply every "key=value" of `set` (from --set), which may be NULL. */
-BAL_MUST_USE BalStatus bal_cli_settings(const BalOptionSet *sets, int n_sets, const char *recipe, const BalList *set,
-                                        BalError *err);
 /* BAL_E_EXISTS with the remedy where `path` exists and -f was not given. */
 BAL_MUST_USE BalStatus bal_cli_may_write(const BalCli *cli, const char *path, BalError *err);
 

@@ -44,7 +44,7 @@ done:
 
 const BalCommand bal_cmd_datamap = {"datamap",
                                     "SCORES -o FILE.{png,svg,pdf}",
-                                    "Draws how sure and how steady the networks were of each clip",
+                                    "Draw how sure and how steady the networks were of each clip",
                                     BAL_SCORES_HELP "\n\n"
                                                     "The map needs sd_audio and sd_visual (and correct_audio, "
                                                     "correct_visual for the colours), as `estimate` writes them:\n"

@@ -79,7 +79,7 @@ static BalStatus run(BalCli *cli, BalError *err) {
 const BalCommand bal_cmd_heatmap = {
     "heatmap",
     "SCORES -o FILE.{png,svg,pdf}",
-    "Draws how the clips lie between well heard and well seen",
+    "Draw how the clips lie between well heard and well seen",
     BAL_SCORES_HELP
     "\n\n"
     "Cells of 0.01 x 0.01: u_visual on x, u_audio on y, colour by the share of clips. With --json the matrix is\n"

@@ -6,6 +6,12 @@
 #ifdef AVB_ROOM_backends
 #include <avbalance/backends.h>
 #endif
+#ifdef AVB_ROOM_media
+#include <avbalance/media.h>
+#endif
+#ifdef AVB_ROOM_report
+#include <avbalance/report.h>
+#endif
 
 void bal_help_program(BalText *out) {
     bal_text_f(out,
@@ -79,7 +85,13 @@ void bal_help_version(BalText *out) {
     for (int i = 0; i < bal_backend_count(); i++) {
         const char *summary, *version;
         const char *name = bal_backend_name(i, &summary, &version);
-        bal_text_f(out, "backend   %s %s (%s)\n", name, version, summary);
+        bal_text_f(out, "backend   %s: %s (%s)\n", name, version, summary);
     }
+#endif
+#ifdef AVB_ROOM_media
+    bal_text_f(out, "FFmpeg    %s\n", bal_media_version());
+#endif
+#ifdef AVB_ROOM_report
+    bal_text_f(out, "cairo     %s\n", bal_report_version());
 #endif
 }

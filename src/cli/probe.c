@@ -233,7 +233,7 @@ static BalStatus run(BalCli *cli, BalError *err) {
 
 const BalCommand bal_cmd_probe = {"probe",
                                   "MEDIA...",
-                                  "Shows what media files hold and what is wrong with them",
+                                  "Show what media files hold and what is wrong with them",
                                   "Decodes every file once. Durations are those of what decodes, not of the header. A "
                                   "file that cannot be used is reported with its\n"
                                   "reason and the others go on; the exit code is then 3.",

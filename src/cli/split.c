@@ -112,7 +112,7 @@ done:
 const BalCommand bal_cmd_split = {
     "split",
     "SCORES -o DIR [--threshold T]...",
-    "Sorts clips into those better heard and those better seen",
+    "Sort clips into those better heard and those better seen",
     BAL_SCORES_HELP
     "\n\n"
     "d = u_audio - u_visual. Audio-preferred: d > 0, visual-preferred: d < 0; ties are in neither and are counted.\n"

@@ -153,7 +153,7 @@ done:
 
 const BalCommand bal_cmd_summary = {"summary",
                                     "SCORES",
-                                    "Says in a few numbers how balanced a dataset is",
+                                    "Say in a few numbers how balanced a dataset is",
                                     BAL_SCORES_HELP "\n\n"
                                                     "Overall, per split, and per class from the best heard to the best "
                                                     "seen. heard %: share of clips with d > 0, seen %: d < 0.\n"

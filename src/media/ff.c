@@ -264,3 +264,10 @@ void bal_packet_trim(const AVPacket *pkt, int64_t *begin, int64_t *end) {
     *begin = d && size >= 8 ? AV_RL32(d) : 0;
     *end = d && size >= 8 ? AV_RL32(d + 4) : 0;
 }
+
+const char *bal_media_version(void) {
+    static char text[64];
+    unsigned v = avformat_version();
+    snprintf(text, sizeof text, "%.30s (libavformat %u.%u.%u)", av_version_info(), v >> 16, v >> 8 & 255, v & 255);
+    return text;
+}
