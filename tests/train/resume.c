@@ -3,6 +3,7 @@
  * Every run is made in a child process. The clock of the machine chooses where the kills fall; what must come out does not depend
  * on it. Checkpoints are written after every step, so that most kills land in the middle of one. */
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -118,6 +119,80 @@ static void a_damaged_checkpoint_is_named(void **state) {
     assert_non_null(strstr(err.text, "state.safetensors"));
 }
 
+/* A disk that is full, at ever later moments: a clear failure, then the same bytes once there is room. */
+static void a_full_disk_costs_nothing_that_was_kept(void **state) {
+    (void)state;
+    if (!bal_is_dir(scratch("whole"))) assert_true(child(scratch("whole"), 1e9, -1));
+    const char *dir = scratch("full");
+    int failed = 0;
+    for (rlim_t most = 1000;; most *= 2) { /* bytes that a file may have */
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            BalError err = {0};
+            signal(SIGXFSZ, SIG_IGN);
+            setrlimit(RLIMIT_FSIZE, &(struct rlimit){most, most});
+            BalStatus rc = fit(scratch("store"), dir, 0.001, (BalProgressSink){0}, &err);
+            _exit(rc == BAL_OK ? 0 : rc == BAL_E_IO && strstr(err.text, dir) ? 1 : 2);
+        }
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status));
+        if (WEXITSTATUS(status) == 0) break;
+        assert_int_equal(WEXITSTATUS(status), 1);
+        assert_false(bal_file_exists(scratch("full/run.json")));
+        failed++;
+    }
+    assert_true(failed >= 3);
+    assert_same_folder(scratch("whole"), dir);
+}
+
+/* Memory that runs out at any moment: a failure with a message, then the same bytes. */
+static void memory_that_runs_out_costs_nothing_that_was_kept(void **state) {
+    (void)state;
+    if (!bal_is_dir(scratch("whole"))) assert_true(child(scratch("whole"), 1e9, -1));
+    BalError err = {0};
+    const BalProgressSink silent = {0};
+    bal_mem_fail_at(0);
+    assert_ok(fit(scratch("store"), scratch("counted"), 1e9, silent, &err));
+    long made = bal_mem_fail_at(0);
+    assert_true(made > 100);
+    for (int i = 0; i < 60; i++) {
+        err.text[0] = '\0';
+        bal_mem_fail_at(1 + i * made / 60);
+        BalStatus rc = fit(scratch("store"), scratch("starved"), 1e9, silent, &err);
+        long used = bal_mem_fail_at(0);
+        if (rc == BAL_OK && used < 1 + i * made / 60) break; /* it went on from a checkpoint and needed less */
+        assert_int_equal(rc, BAL_E_NOMEM);
+        assert_true(err.text[0]);
+    }
+    assert_ok(fit(scratch("store"), scratch("starved"), 1e9, silent, &err));
+    assert_same_folder(scratch("whole"), scratch("starved"));
+}
+
+static void a_flipped_byte_in_the_store_names_the_clip(void **state) {
+    (void)state;
+    BalError err = {0};
+    char path[512];
+    BalStore *s = toy_store(&TOY, scratch("bad-store"));
+    bal_store_close(&s);
+    snprintf(path, sizeof path, "%s/shard-000000.tar", scratch("bad-store"));
+    char *tar = NULL, name[] = ".frames.npy";
+    BalMap map = {0};
+    assert_ok(bal_map_open(&map, path, &err));
+    assert_ok(bal_alloc(&tar, map.size, 1, &err));
+    memcpy(tar, map.data, map.size);
+    char *member = memmem(tar, map.size, name, strlen(name)); /* of the first clip: its header, then its bytes */
+    assert_non_null(member);
+    member[512 + 200] ^= 4;
+    assert_ok(bal_file_write(path, tar, map.size, &err));
+    bal_map_close(&map);
+    bal_free(tar);
+    assert_fails(fit(scratch("bad-store"), scratch("bad-run"), 1e9, (BalProgressSink){0}, &err), BAL_E_MISMATCH,
+                 "clip");
+    assert_false(bal_file_exists(scratch("bad-run/run.json")));
+}
+
 static int open_store(void **state) {
     if (scratch_open(state)) return -1;
     BalStore *s = toy_store(&TOY, scratch("store"));
@@ -130,6 +205,9 @@ int main(void) {
         cmocka_unit_test(killed_anywhere_it_ends_with_the_same_bytes),
         cmocka_unit_test(stopped_at_any_point_it_ends_with_the_same_bytes),
         cmocka_unit_test(a_damaged_checkpoint_is_named),
+        cmocka_unit_test(a_full_disk_costs_nothing_that_was_kept),
+        cmocka_unit_test(memory_that_runs_out_costs_nothing_that_was_kept),
+        cmocka_unit_test(a_flipped_byte_in_the_store_names_the_clip),
     };
     return cmocka_run_group_tests(tests, open_store, scratch_close);
 }
