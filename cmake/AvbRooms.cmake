@@ -23,4 +23,7 @@ function(avb_test room name)
     set(T_TIMEOUT 300)
   endif()
   set_tests_properties(${room}.${name} PROPERTIES LABELS ${room} TIMEOUT ${T_TIMEOUT} SKIP_RETURN_CODE 77)
+  if(room MATCHES "engine|train") # two threads that wait for each other all the time: not beside another test
+    set_tests_properties(${room}.${name} PROPERTIES PROCESSORS 2)
+  endif()
 endfunction()
