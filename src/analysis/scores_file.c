@@ -566,12 +566,14 @@ BalStatus bal_scores_sample(const BalScoresFile *f, int n, BalText *out, int *n_
         BalCsv csv;
         BalScoreRow row;
         bal_csv_init(&csv, s, (size_t)(e - s), f->separator, f->path);
-        if (next_row(f, &csv, &row, NULL) == BAL_OK) {
+        BalStatus rc = next_row(f, &csv, &row, NULL); /* a bad row is the scan's to report */
+        if (rc == BAL_OK) {
             bal_text_add_n(out, row.id.s, row.id.n);
             bal_text_char(out, '\0');
             count++;
         }
         bal_csv_reset(&csv);
+        if (rc == BAL_E_NOMEM) return BAL_FAIL(err, rc, "%s: no memory for a row", f->path);
     }
     *n_out = count;
     return bal_text_ok(out, err);

@@ -312,13 +312,18 @@ static BalStatus open_lists(Split *s, BalError *err) {
     return rc;
 }
 
+/* Most of the time of this is the disk's, hence several at once. */
+static BalStatus commit_list(void *user, int64_t list, int worker, BalError *err) {
+    (void)worker;
+    return bal_writer_commit(&((Split *)user)->list[list], err);
+}
+
 static BalStatus write_lists(Split *s, BalError *err) {
     BAL_TRY(open_lists(s, err));
     BAL_TRY(bal_alloc(&s->output, AHEAD, sizeof *s->output, err));
     BAL_TRY(bal_parallel(s->f->threads < AHEAD ? s->f->threads : AHEAD, s->borders.n + 1, AHEAD, make_output,
                          write_output, s, err));
-    for (int l = 0; l < s->n_lists; l++) BAL_TRY(bal_writer_commit(&s->list[l], err));
-    return BAL_OK;
+    return bal_parallel(4, s->n_lists, s->n_lists, commit_list, NULL, s, err);
 }
 
 /* Borders of the buckets from a sample of the ids. */
