@@ -1,3 +1,4 @@
+/* The growing file of append.h: POSIX calls, each checked. */
 #include "dataset/append.h"
 
 #include <errno.h>
