@@ -122,7 +122,10 @@ static BalStatus open_format(BalSource *s, BalError *err) {
     s->fmt->pb = s->io;
     s->fmt->io_open = refuse_open;
     s->fmt->protocol_whitelist = av_strdup("none");
-    int e = avformat_open_input(&s->fmt, NULL, NULL, NULL); /* frees and clears s->fmt on failure */
+    int e = avformat_open_input(&s->fmt, NULL, NULL, NULL);       /* frees and clears s->fmt on failure */
+    if (e >= 0 && bal_has_suffix(s->fmt->iformat->name, "_pipe")) /* before any image library looks at it */
+        return BAL_FAIL(err, BAL_E_MEDIA, "%s: a still image or page (%s), neither video nor sound", s->path,
+                        s->fmt->iformat->name);
     s->looked_ahead = e >= 0 && !header_is_complete(s->fmt);
     if (s->looked_ahead) e = avformat_find_stream_info(s->fmt, NULL);
     BAL_TRY(bal_source_on_time(s, err));

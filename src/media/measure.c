@@ -98,6 +98,22 @@ void bal_sound_meter_reset(BalSoundMeter *m) {
 
 #define GRID_S 0.2
 
+enum { BLOCK = 8 };
+
+/* The picture stands still from `last` to `now`, both [H,W]: little changes on the whole, and nowhere much. */
+static bool stands_still(const uint8_t *now, const uint8_t *last, int W, int H) {
+    int64_t all = 0;
+    for (int y = 0; y < H; y += BLOCK)
+        for (int x = 0; x < W; x += BLOCK) {
+            int h = H - y < BLOCK ? H - y : BLOCK, w = W - x < BLOCK ? W - x : BLOCK, sum = 0;
+            for (int i = y; i < y + h; i++)
+                for (int k = x; k < x + w; k++) sum += abs(now[(size_t)i * W + k] - last[(size_t)i * W + k]);
+            if (sum > BAL_FROZEN_BLOCK * w * h) return false;
+            all += sum;
+        }
+    return (double)all < BAL_FROZEN_DIFF * W * H;
+}
+
 /* Look at m->before, which is on screen at `times` points of the grid. */
 static BalStatus sample(BalPictureMeter *m, int64_t times, BalError *err) {
     const AVFrame *f = m->before;
@@ -112,16 +128,11 @@ static BalStatus sample(BalPictureMeter *m, int64_t times, BalError *err) {
     int stride;
     memcpy(last, now, n);
     BAL_TRY(bal_picture_luma(&m->picture, f, m->W, m->H, &luma, &stride, err));
-    int64_t sum = 0, square = 0, black = 0, diff = 0;
-    for (int y = 0; y < m->H; y++)
-        for (int x = 0; x < m->W; x++) {
-            int v = luma[(size_t)y * stride + x];
-            size_t at = (size_t)y * m->W + x;
-            now[at] = (uint8_t)v;
-            sum += v, square += (int64_t)v * v, black += v <= BAL_BLACK_LUMA, diff += abs(v - last[at]);
-        }
+    for (int y = 0; y < m->H; y++) memcpy(now + (size_t)y * m->W, luma + (size_t)y * stride, (size_t)m->W);
+    int64_t sum = 0, square = 0, black = 0;
+    for (size_t i = 0; i < n; i++) sum += now[i], square += now[i] * now[i], black += now[i] <= BAL_BLACK_LUMA;
     double mean = (double)sum / (double)n, variance = (double)square / (double)n - mean * mean;
-    bool same = m->samples > 0 && (double)diff / (double)n < BAL_FROZEN_DIFF;
+    bool same = m->samples > 0 && stands_still(now, last, m->W, m->H);
     m->distinct += !same;
     m->frozen += times - 1 + same;
     m->black += (double)black >= BAL_BLACK_PIXELS * (double)n ? times : 0;

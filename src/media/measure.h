@@ -18,6 +18,7 @@
 #define BAL_FLAT_STD        4.0
 #define BAL_FLAT_SHARE      0.5
 #define BAL_FROZEN_DIFF     0.255 /* mean absolute luma difference: 0.001 of full scale */
+#define BAL_FROZEN_BLOCK    3.0 /* ... and of no 8 x 8 block more than this: a small thing that moves is no standstill */
 #define BAL_FROZEN_SHARE    0.5
 #define BAL_FROZEN_DISTINCT 3 /* a slide show of at most so many pictures, from 2 s on */
 

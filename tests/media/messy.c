@@ -112,7 +112,7 @@ static const struct {
     {"own_trailing_garbage.mp4", BOTH, 0, NULL},
     {"own_trunc.avi", BOTH, F(TRUNCATED), NULL},
     {"own_trunc.mkv", BOTH, F(TRUNCATED), NULL},
-    {"own_trunc_mdat.mp4", BOTH, F(TRUNCATED) | F(DURATION_LIES), NULL},
+    {"own_trunc_mdat.mp4", BOTH, F(TRUNCATED), NULL},
     {"own_trunc_midpacket.ts", BOTH, F(TRUNCATED), NULL},
     {"own_trunc_moov_lost.mp4", NONE, 0, "moov"},
     {"own_two_audio_tracks.mkv", BOTH, F(SEVERAL_AUDIO), NULL},

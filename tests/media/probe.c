@@ -182,6 +182,9 @@ static void not_opened(void **state) {
     assert_fails(bal_probe(scratch_dir, NULL, &p, &err), BAL_E_IO, "not a regular file");
     assert_int_equal(mkfifo(scratch("pipe.mp4"), 0600), 0); /* nobody writes: opening it would wait for ever */
     assert_fails(bal_probe(scratch("pipe.mp4"), NULL, &p, &err), BAL_E_IO, "not a regular file");
+    static const char png[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x10\0\0\0\x10\x08\x02\0\0\0";
+    assert_ok(bal_file_write(scratch("picture.mp4"), png, sizeof png, &err));
+    assert_fails(bal_probe(scratch("picture.mp4"), NULL, &p, &err), BAL_E_MEDIA, "still image");
     /* Lists that name other files are not followed. */
     static const char *const lists[] = {
         "#EXTM3U\n#EXT-X-TARGETDURATION:5\n#EXTINF:2,\nreal.mp4\n#EXT-X-ENDLIST\n",
