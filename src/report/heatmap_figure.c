@@ -14,25 +14,37 @@
 #define HEIGHT (TOP + SIDE + 44)
 #define CELL   (SIDE / BAL_HEATMAP_BINS)
 
-/* Colours run over the logarithm of the count, from one clip (light) to the fullest cell (dark). */
-static double shade(int64_t count, int64_t most) {
-    return most > 1 ? 0.10 + 0.85 * log((double)count) / log((double)most) : 0.5;
-}
+/* Colours run over the logarithm of the count, from `least` (light) to the fullest cell (dark). `least` is one clip, or more where
+ * no cell is that empty, but never so much that chance differences between full cells would fill the scale. */
+typedef struct Scale {
+    double least, most;
+} Scale;
 
-static int64_t fullest(const BalHeatmap *h) {
-    int64_t most = 1;
+static Scale scale_of(const BalHeatmap *h) {
+    int64_t most = 1, least = INT64_MAX;
     for (int r = 0; r < BAL_HEATMAP_BINS; r++)
-        for (int c = 0; c < BAL_HEATMAP_BINS; c++)
+        for (int c = 0; c < BAL_HEATMAP_BINS; c++) {
             if (h->counts[r][c] > most) most = h->counts[r][c];
-    return most;
+            if (h->counts[r][c] && h->counts[r][c] < least) least = h->counts[r][c];
+        }
+    return (Scale){fmax(1, fmin((double)least, floor((double)most / 100))), (double)most};
 }
 
-static void draw_cells(BalFigure *f, const BalHeatmap *h, int64_t most) {
+/* Place of a count on the scale, in [0,1]. */
+static double place(Scale s, double count) {
+    return s.most > s.least ? log(count / s.least) / log(s.most / s.least) : 0.5;
+}
+
+static BalRgb shade(double at) {
+    return bal_colour_map(0.10 + 0.85 * at);
+}
+
+static void draw_cells(BalFigure *f, const BalHeatmap *h, Scale scale) {
     cairo_set_antialias(f->cr, CAIRO_ANTIALIAS_NONE); /* no seams between neighbours */
     for (int r = 0; r < BAL_HEATMAP_BINS; r++)
         for (int c = 0; c < BAL_HEATMAP_BINS; c++) {
             if (!h->counts[r][c]) continue;
-            bal_figure_colour(f, bal_colour_map(shade(h->counts[r][c], most)), 1);
+            bal_figure_colour(f, shade(place(scale, (double)h->counts[r][c])), 1);
             bal_figure_rect(f, LEFT + c * CELL, TOP + SIDE - (r + 1) * CELL, CELL, CELL);
         }
     cairo_set_antialias(f->cr, CAIRO_ANTIALIAS_DEFAULT);
@@ -46,18 +58,23 @@ static double map_y(double u_audio) {
     return TOP + SIDE * (1 - u_audio);
 }
 
-/* The diagonal d = 0 and, dashed, d = T and d = -T with T beside their ends. */
+/* A line over a pale seam, to be seen on light and dark cells alike. */
+static void draw_line(BalFigure *f, double v0, double a0, double v1, double a1) {
+    bal_figure_colour(f, (BalRgb){1, 1, 1}, 0.6);
+    bal_figure_line(f, map_x(v0), map_y(a0), map_x(v1), map_y(a1), 2.2);
+    bal_figure_colour(f, bal_colour_ink, 0.9);
+    bal_figure_line(f, map_x(v0), map_y(a0), map_x(v1), map_y(a1), 0.8);
+}
+
+/* The diagonal d = 0 and, dashed, d = T and d = -T. */
 static void draw_lines(BalFigure *f, const BalFigureSpec *spec) {
     static const double dashes[2] = {3, 2.5};
-    bal_figure_colour(f, (BalRgb){1, 1, 1}, 0.55); /* a pale seam, to be seen on dark cells */
-    bal_figure_line(f, map_x(0), map_y(0), map_x(1), map_y(1), 2.2);
-    bal_figure_colour(f, bal_colour_ink, 0.9);
-    bal_figure_line(f, map_x(0), map_y(0), map_x(1), map_y(1), 0.8);
+    draw_line(f, 0, 0, 1, 1);
     for (int i = 0; i < spec->n_thresholds; i++) {
         double t = spec->threshold[i];
         cairo_set_dash(f->cr, dashes, 2, 0);
-        bal_figure_line(f, map_x(0), map_y(t), map_x(1 - t), map_y(1), 0.7);
-        bal_figure_line(f, map_x(t), map_y(0), map_x(1), map_y(1 - t), 0.7);
+        draw_line(f, 0, t, 1 - t, 1);
+        draw_line(f, t, 0, 1, 1 - t);
         cairo_set_dash(f->cr, NULL, 0, 0);
     }
 }
@@ -89,12 +106,14 @@ static void draw_marginals(BalFigure *f, const BalHeatmap *h) {
         if (up[k] > most) most = up[k];
     }
     double unit = MARGIN / (double)most; /* one scale for both, so that they can be compared */
+    cairo_set_antialias(f->cr, CAIRO_ANTIALIAS_NONE);
     for (int k = 0; k < BAL_HEATMAP_BINS; k++) {
         bal_figure_colour(f, bal_colour_visual, 0.85);
         bal_figure_rect(f, LEFT + k * CELL, TOP - GAP - unit * (double)across[k], CELL, unit * (double)across[k]);
         bal_figure_colour(f, bal_colour_audio, 0.85);
         bal_figure_rect(f, LEFT + SIDE + GAP, TOP + SIDE - (k + 1) * CELL, unit * (double)up[k], CELL);
     }
+    cairo_set_antialias(f->cr, CAIRO_ANTIALIAS_DEFAULT);
     bal_figure_colour(f, bal_colour_grey, 1);
     bal_figure_line(f, LEFT, TOP - GAP, LEFT + SIDE, TOP - GAP, 0.6);
     bal_figure_line(f, LEFT + SIDE + GAP, TOP, LEFT + SIDE + GAP, TOP + SIDE, 0.6);
@@ -103,13 +122,14 @@ static void draw_marginals(BalFigure *f, const BalHeatmap *h) {
 }
 
 /* Colour bar with ticks at 1, 2 and 5 times powers of ten, as shares in per cent; fewer where they would touch. */
-static void draw_bar(BalFigure *f, const BalHeatmap *h, int64_t most) {
-    const double w = 10, one = 100.0 / (double)h->n, top_share = one * (double)most;
+static void draw_bar(BalFigure *f, const BalHeatmap *h, Scale scale) {
+    static const double step[3] = {1, 2, 5};
+    const double w = 10, one = 100.0 / (double)h->n;
     const int steps = 140;
+    bool flat = scale.most <= scale.least;
     cairo_set_antialias(f->cr, CAIRO_ANTIALIAS_NONE);
     for (int i = 0; i < steps; i++) {
-        double t = most > 1 ? 0.10 + 0.85 * (i + 0.5) / steps : 0.5;
-        bal_figure_colour(f, bal_colour_map(t), 1);
+        bal_figure_colour(f, shade(flat ? 0.5 : (i + 0.5) / steps), 1);
         bal_figure_rect(f, BAR_X, TOP + SIDE * (1 - (i + 1.0) / steps), w, SIDE / steps);
     }
     cairo_set_antialias(f->cr, CAIRO_ANTIALIAS_DEFAULT);
@@ -117,29 +137,26 @@ static void draw_bar(BalFigure *f, const BalHeatmap *h, int64_t most) {
     cairo_set_line_width(f->cr, 0.8);
     cairo_rectangle(f->cr, BAR_X, TOP, w, SIDE);
     cairo_stroke(f->cr);
-    double decades = log10((double)most), last_y = 1e9;
-    static const double step[3] = {1, 2, 5};
-    for (int k = -12; k <= 2 && most > 1; k++)
-        for (int j = 0; j < (decades < 3 ? 3 : 1); j++) {
-            double share = step[j] * pow(10, k);
-            if (share < one * 0.999 || share > top_share * 1.001) continue;
-            double y = TOP + SIDE * (1 - log(share / one) / log((double)most));
-            if (last_y - y < 10) continue;
+    double last_y = 1e9;
+    for (int k = -12; k <= 2 && !flat; k++)
+        for (int j = 0; j < (scale.most / scale.least < 1000 ? 3 : 1); j++) {
+            double share = step[j] * pow(10, k), at = place(scale, share / one), y = TOP + SIDE * (1 - at);
+            if (at < -0.001 || at > 1.001 || last_y - y < 10) continue;
             last_y = y;
             bal_figure_line(f, BAR_X + w, y, BAR_X + w + 3, y, 0.8);
             bal_figure_text(f, BAR_X + w + 5, y + 2.9, 8, -1, false, "%.*f %%", k < 0 ? -k : 0, share);
         }
-    if (most == 1) bal_figure_text(f, BAR_X + w + 5, TOP + SIDE / 2 + 2.9, 8, -1, false, "%.2g %%", one);
+    if (flat) bal_figure_text(f, BAR_X + w + 5, TOP + SIDE / 2 + 2.9, 8, -1, false, "%.2g %%", one * scale.most);
     bal_figure_text(f, BAR_X, TOP - 8, 8, -1, false, "share");
     bal_figure_colour(f, bal_colour_grey, 1);
-    if (most > 1) bal_figure_text(f, BAR_X, TOP + SIDE + 11, 7, -1, false, "one clip");
+    if (!flat && scale.least <= 1) bal_figure_text(f, BAR_X, TOP + SIDE + 11, 7, -1, false, "one clip");
 }
 
 BalStatus bal_figure_heatmap(const BalHeatmap *h, const BalFigureSpec *spec, const char *path, BalError *err) {
     if (h->n < 1) return BAL_FAIL(err, BAL_E_ARG, "the heatmap is empty");
     BalFigure f;
     char count[32];
-    int64_t most = fullest(h);
+    Scale scale = scale_of(h);
     BAL_TRY(bal_figure_open(&f, path, WIDTH, HEIGHT, spec->scale, err));
     bal_figure_bold(&f, true);
     bal_figure_text(&f, LEFT, 22, 12, -1, false, "%s", spec->title ? spec->title : "Modality discrepancy");
@@ -147,14 +164,14 @@ BalStatus bal_figure_heatmap(const BalHeatmap *h, const BalFigureSpec *spec, con
     bal_figure_colour(&f, bal_colour_grey, 1);
     bal_figure_text(&f, LEFT, 38, 8.5, -1, false, "%s clips   mean |" BAL_ITALIC("d") "| = %.3f   ties %.1f %%",
                     bal_figure_count(count, h->n), h->sum_abs / (double)h->n, 100.0 * (double)h->ties / (double)h->n);
-    draw_cells(&f, h, most);
+    draw_cells(&f, h, scale);
     draw_lines(&f, spec);
     label(&f, map_x(0.02), map_y(0.97) + 4, -1, bal_colour_audio, "audio-preferred",
           (double)h->audio_preferred / (double)h->n);
     label(&f, map_x(0.98), map_y(0.02) - 1, 1, bal_colour_visual, "visual-preferred",
           (double)h->visual_preferred / (double)h->n);
     draw_marginals(&f, h);
-    draw_bar(&f, h, most);
+    draw_bar(&f, h, scale);
     const BalAxis across = {0, 1, 0.2, 1, BAL_ITALIC("u") BAL_INDEX "v   mean confidence from the picture alone"};
     const BalAxis up = {0, 1, 0.2, 1, BAL_ITALIC("u") BAL_INDEX "a   mean confidence from the sound alone"};
     bal_figure_frame(&f, LEFT, TOP, SIDE, SIDE, &across, &up);
