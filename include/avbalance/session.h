@@ -37,7 +37,8 @@ typedef enum BalMode {
     BAL_MODE_EVAL    /* running statistics, no backward: memory and passes are saved   */
 } BalMode;
 
-/* Hand data to an input (host floats [n,...], copied before the call returns) or to a scale ([n]). */
+/* Hand data to an input (host floats [n,...], copied before the call returns) or to a scale ([n]; NULL: ones again). What was set
+ * stays for later passes of the same number of clips. BAL_E_ARG: no such name, or more clips than the session was made for. */
 BAL_API BAL_MUST_USE BalStatus bal_session_set(BalSession *s, int slot, const char *name, const float *data, int n,
                                                BalError *err);
 BAL_API BAL_MUST_USE BalStatus bal_session_forward(BalSession *s, int slot, int n, BalMode mode, BalError *err);
@@ -47,7 +48,8 @@ BAL_API BAL_MUST_USE BalStatus bal_session_get(BalSession *s, int slot, const ch
 BAL_API BAL_MUST_USE BalStatus bal_session_seed(BalSession *s, int slot, const char *output, const float *grad,
                                                 BalError *err);
 /* Sweep backward through the slot's last forward into gradient buffer `grad`; add: onto what it holds, else overwrite
- * (parameters that the sweep does not reach become 0). */
+ * (parameters that the sweep does not reach become 0). Only what lies between the seeded outputs and parameters is computed.
+ * BAL_E_ARG: more sweeps than n_sweeps since the forward pass. */
 BAL_API BAL_MUST_USE BalStatus bal_session_backward(BalSession *s, int slot, int grad, bool add, BalError *err);
 
 /* ---- losses on the host ---- */
@@ -114,7 +116,9 @@ BAL_API double bal_schedule_lr(const BalSchedule *s, double lr, int64_t epoch);
  * a list of key, value, ..., NULL or NULL. */
 BAL_API BAL_MUST_USE BalStatus bal_session_save(BalSession *s, const char *path, const char *const *metadata,
                                                 BalError *err);
-/* Every parameter must be there with its exact shape; extra tensors (num_batches_tracked) are named in the error unless lenient. */
+/* Every parameter must be there with its exact shape, as F32, F64, F16 or BF16; num_batches_tracked may be absent; any other extra
+ * tensor is named in the error unless lenient. The file is checked whole before the session is touched.
+ * BAL_E_FORMAT: no sound safetensors file; BAL_E_MISMATCH, BAL_E_SHAPE: weights of another network. */
 BAL_API BAL_MUST_USE BalStatus bal_session_load(BalSession *s, const char *path, bool lenient, BalError *err);
 /* Everything that a resumed training needs (weights, statistics, optimiser moments, step counts): same bytes after resume. */
 BAL_API BAL_MUST_USE BalStatus bal_session_save_state(BalSession *s, const char *path, const char *const *metadata,
