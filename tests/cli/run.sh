@@ -7,7 +7,7 @@
 # must match. The command is run by sh in an empty folder that the lines of a table share; $A is the program, $D is data/.
 # A table named after a command that this build does not have is skipped (77).
 set -u
-A=$1 table=$2
+A=$(cd "$(dirname "$1")" && pwd)/$(basename "$1") table=$2
 here=$(cd "$(dirname "$table")" && pwd)
 D=$here/data name=$(basename "$table" .tst)
 export A D
