@@ -32,6 +32,7 @@ typedef struct Pass { /* one primitive and its tensors */
 } Pass;
 
 typedef struct BalConv {
+    BalOuter *outer;          /* instead of the pass for weight gradients */
     Pass pass[3];             /* by BalDirection; prim NULL: not prepared */
     size_t pad_at, pad_bytes; /* input (and its gradient) with padded channels */
 } BalConv;
@@ -63,6 +64,7 @@ static void pass_reset(BalOnednn *b, Pass *p) {
 static void conv_destroy(BalOnednn *b, BalKernel *k) {
     if (!k->conv) return;
     for (int i = 0; i < 3; i++) pass_reset(b, &k->conv->pass[i]);
+    bal_outer_destroy(k->conv->outer);
     bal_free(k->conv);
     k->conv = NULL;
 }
@@ -316,7 +318,10 @@ static BalStatus conv_backward_weights(BalOnednn *b, BalKernel *k, const BalArgs
 }
 
 static BalStatus conv_backward(BalOnednn *b, BalKernel *k, const BalArgs *a, BalError *err) {
-    if (a->dw[0] || a->dw[1]) BAL_TRY(conv_backward_weights(b, k, a, err));
+    if (k->conv->outer && a->dw[0])
+        bal_outer_run(b, k->conv->outer, &k->op, a);
+    else if (a->dw[0] || a->dw[1])
+        BAL_TRY(conv_backward_weights(b, k, a, err));
     return a->dx[0] ? conv_backward_data(b, k, a, err) : BAL_OK;
 }
 
@@ -350,6 +355,7 @@ BalStatus bal_onednn_conv(BalOnednn *b, BalKernel *k, BalKernelNeeds *needs, Bal
     BAL_TRY(bal_alloc(&k->conv, 1, sizeof *k->conv, err));
     k->destroy = conv_destroy;
     BalConv *c = k->conv;
+    size_t outer_bytes = 0;
     if (bal_weight_channels(op) != op->in[0].dim[1]) {
         BalShape wide = op->in[0];
         wide.dim[1] = bal_weight_channels(op);
@@ -360,9 +366,13 @@ BalStatus bal_onednn_conv(BalOnednn *b, BalKernel *k, BalKernelNeeds *needs, Bal
         BAL_TRY(pass_prepare(b, op, &c->pass[BAL_DIR_FWD], BAL_DIR_FWD, k->phase == BAL_FWD_EVAL, err));
     } else {
         k->run = conv_backward;
-        BAL_TRY(pass_prepare(b, op, &c->pass[BAL_DIR_BWD_WEIGHTS], BAL_DIR_BWD_WEIGHTS, false, err));
+        if (bal_choose_outer(b, op))
+            BAL_TRY(bal_outer_create(&c->outer, op, &outer_bytes, err));
+        else
+            BAL_TRY(pass_prepare(b, op, &c->pass[BAL_DIR_BWD_WEIGHTS], BAL_DIR_BWD_WEIGHTS, false, err));
         if (!op->no_dx) BAL_TRY(pass_prepare(b, op, &c->pass[BAL_DIR_BWD_DATA], BAL_DIR_BWD_DATA, false, err));
     }
     needs->scratch_bytes = place(b, op, c);
+    if (needs->scratch_bytes < outer_bytes) needs->scratch_bytes = outer_bytes;
     return BAL_OK;
 }

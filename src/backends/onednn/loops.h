@@ -30,6 +30,10 @@ typedef struct BalPoolGeo { /* one pooling window over [K,H,W]; lanes is 16 (blo
     int in[3], out[3], kernel[3], stride[3], pad[3], lanes;
 } BalPoolGeo;
 
+typedef struct BalRun { /* positions of a map: x, x + step, ... meets dy, dy + 1, ... */
+    int x, dy, n, step;
+} BalRun;
+
 typedef struct BalLoops {
     const char *name;
     /* sum += sum(x - at), sq += sum((x - at)^2), per lane */
@@ -58,6 +62,13 @@ typedef struct BalLoops {
     /* dx = sum of dy over the windows in which the position won (dy[1] may be NULL) */
     void (*maxpool_grad)(const BalPoolGeo *p, const void *dy0, const void *dy1, const uint8_t *index, void *dx,
                          bool bf16);
+
+    /* dw[16 in][16 out] (+)= sum over units and runs of x (x) dy. x: [units][x_s][16], dy: [units][dy_s][16] of float, or of pairs
+     * of bf16 (rows 2u and 2u+1), whose products are summed. */
+    void (*outer)(const void *x, const void *dy, bool pairs, int64_t units, int64_t x_s, int64_t dy_s,
+                  const BalRun *run, int n_runs, float *dw, bool add);
+    /* y[2i] = a[i], y[2i+1] = b[i] (b NULL: 0); n a multiple of 16 */
+    void (*pair)(const uint16_t *a, const uint16_t *b, uint16_t *y, int64_t n);
 
     void (*reduce)(const float *a, const float *b, int64_t n, double *sum_a, double *dot);
     void (*axpby)(int64_t n, float alpha, const float *x, float beta, float *y);

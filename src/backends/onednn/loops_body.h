@@ -272,21 +272,21 @@ static void maxpool(const BalPoolGeo *p, const void *x, void *y, uint8_t *index,
 }
 
 INLINE V16 unpool_one(const BalPoolGeo *p, const void *dy0, const void *dy1, const uint8_t *index, const bool bf16,
-                      const int lanes, const int i[3], Span wk, Span wh) {
-    const Span ww = windows_of(p, 2, i[2]);
+                      const int lanes, const int i[3], Span wk, Span wh, Span ww) {
     V16 g = all(0);
     for (int a = wk.from; a < wk.to; a++)
-        for (int b = wh.from; b < wh.to; b++)
+        for (int b = wh.from; b < wh.to; b++) {
+            const int64_t row = ((int64_t)a * p->out[1] + b) * p->out[2];
+            const int tap =
+                ((i[0] + p->pad[0] - a * p->stride[0]) * p->kernel[1] + i[1] + p->pad[1] - b * p->stride[1]) *
+                    p->kernel[2] +
+                i[2] + p->pad[2];
             for (int c = ww.from; c < ww.to; c++) {
-                const int64_t out = ((int64_t)a * p->out[1] + b) * p->out[2] + c;
-                const int tap =
-                    ((i[0] + p->pad[0] - a * p->stride[0]) * p->kernel[1] + (i[1] + p->pad[1] - b * p->stride[1])) *
-                        p->kernel[2] +
-                    (i[2] + p->pad[2] - c * p->stride[2]);
-                V16 d = at(dy0, out, lanes, bf16);
-                if (dy1) d += at(dy1, out, lanes, bf16);
-                g += keep(d, tap_at(index, out, lanes) == tap);
+                V16 d = at(dy0, row + c, lanes, bf16);
+                if (dy1) d += at(dy1, row + c, lanes, bf16);
+                g += keep(d, tap_at(index, row + c, lanes) == tap - c * p->stride[2]);
             }
+        }
     return g;
 }
 
@@ -297,8 +297,12 @@ INLINE void maxpool_grad_of(const BalPoolGeo *p, const void *dy0, const void *dy
     for (i[0] = 0; i[0] < p->in[0]; i[0]++)
         for (i[1] = 0; i[1] < p->in[1]; i[1]++) {
             const Span wk = windows_of(p, 0, i[0]), wh = windows_of(p, 1, i[1]);
-            for (i[2] = 0; i[2] < p->in[2]; i[2]++)
-                put(dx, pos++, lanes, bf16, unpool_one(p, dy0, dy1, index, bf16, lanes, i, wk, wh));
+            Span ww = {0, 0}; /* moves along with i[2], which saves two divisions per position */
+            for (i[2] = 0; i[2] < p->in[2]; i[2]++) {
+                while (ww.from * p->stride[2] + p->kernel[2] <= i[2] + p->pad[2]) ww.from++;
+                while (ww.to < p->out[2] && ww.to * p->stride[2] <= i[2] + p->pad[2]) ww.to++;
+                put(dx, pos++, lanes, bf16, unpool_one(p, dy0, dy1, index, bf16, lanes, i, wk, wh, ww));
+            }
         }
 }
 
@@ -310,6 +314,56 @@ static void maxpool_grad(const BalPoolGeo *p, const void *dy0, const void *dy1, 
         maxpool_grad_of(p, dy0, dy1, index, dx, true, 16);
     else
         maxpool_grad_of(p, dy0, dy1, index, dx, false, 16);
+}
+
+/* ---- weight gradients as outer products ---- */
+
+/* acc[i] += x[i] * dy for the 16 input channels i; with pairs both halves of each 32-bit lane. */
+INLINE void outer_step(V16 acc[16], const void *x, const void *dy, int64_t at_x, int64_t at_dy, const bool pairs) {
+    const V16 d = load(dy, at_dy, false);
+    const float *v = (const float *)x + at_x;
+    if (!pairs) {
+        for (int i = 0; i < 16; i++) acc[i] += d * v[i];
+        return;
+    }
+#if defined(__AVX512BF16__)
+    for (int i = 0; i < 16; i++)
+        acc[i] = (V16)_mm512_dpbf16_ps((__m512)acc[i], (__m512bh)_mm512_set1_ps(v[i]), (__m512bh)d);
+#else
+    const V16 low = (V16)((U16)d << 16), high = (V16)((U16)d & 0xffff0000u);
+    const V16 x16 = load(v, 0, false), x_low = (V16)((U16)x16 << 16), x_high = (V16)((U16)x16 & 0xffff0000u);
+    for (int i = 0; i < 16; i++) acc[i] += low * x_low[i] + high * x_high[i];
+#endif
+}
+
+INLINE void outer_of(const void *x, const void *dy, const bool pairs, int64_t units, int64_t x_s, int64_t dy_s,
+                     const BalRun *run, int n_runs, float *dw, bool add) {
+    V16 acc[16];
+    for (int i = 0; i < 16; i++) acc[i] = add ? load(dw, 16 * i, false) : all(0);
+    for (int64_t u = 0; u < units; u++)
+        for (const BalRun *r = run; r < run + n_runs; r++) {
+            int64_t at_x = (u * x_s + r->x) * 16, at_dy = (u * dy_s + r->dy) * 16;
+            for (int k = 0; k < r->n; k++, at_x += 16 * r->step, at_dy += 16)
+                outer_step(acc, x, dy, at_x, at_dy, pairs);
+        }
+    for (int i = 0; i < 16; i++) store(dw, 16 * i, false, acc[i]);
+}
+
+static void outer(const void *x, const void *dy, bool pairs, int64_t units, int64_t x_s, int64_t dy_s,
+                  const BalRun *run, int n_runs, float *dw, bool add) {
+    if (pairs)
+        outer_of(x, dy, true, units, x_s, dy_s, run, n_runs, dw, add);
+    else
+        outer_of(x, dy, false, units, x_s, dy_s, run, n_runs, dw, add);
+}
+
+static void pair(const uint16_t *a, const uint16_t *b, uint16_t *y, int64_t n) {
+    for (int64_t i = 0; i < n; i += 16) {
+        const U16 low = __builtin_convertvector(*(const MemH16 *)(a + i), U16);
+        const U16 high = b ? __builtin_convertvector(*(const MemH16 *)(b + i), U16) << 16 : (U16){0};
+        const U16 both = low | high;
+        memcpy(y + 2 * i, &both, sizeof both);
+    }
 }
 
 /* ---- vectors of parameters ---- */
@@ -391,6 +445,8 @@ const BalLoops LOOPS = {
     .to_f32 = to_f32,
     .maxpool = maxpool,
     .maxpool_grad = maxpool_grad,
+    .outer = outer,
+    .pair = pair,
     .reduce = reduce,
     .axpby = axpby,
     .update = update,

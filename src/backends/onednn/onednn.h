@@ -98,8 +98,15 @@ BalStatus bal_weight_copy(BalOnednn *b, const BalOp *op, const BalMd *md, const 
                           BalWeightCopy **held, void **data, BalError *err);
 void bal_weight_release(BalOnednn *b, BalWeightCopy **held);
 
+/* ---- outer.c: own weight gradients ---- */
+typedef struct BalOuter BalOuter;
+BalStatus bal_outer_create(BalOuter **out, const BalOp *op, size_t *scratch_bytes, BalError *err);
+void bal_outer_destroy(BalOuter *o); /* accepts NULL */
+void bal_outer_run(const BalOnednn *b, const BalOuter *o, const BalOp *op, const BalArgs *a);
+
 /* ---- choose.c: which algorithm ---- */
 bool bal_choose_winograd(const BalOp *op, BalDirection direction);
+bool bal_choose_outer(const BalOnednn *b, const BalOp *op); /* outer.c for the weight gradient */
 int bal_choose_min_channels(const BalOp *op); /* fewer input channels are padded with zeros to this many */
 
 /* ---- vector.c ---- */
