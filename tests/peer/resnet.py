@@ -21,7 +21,7 @@ except ImportError as e:
 SEEDS = 3
 CASES = [  # title, shape [N,(K),C,H,W], dtypes, backends: all or small ones only
     ("3x64x64 b4", (4, 3, 64, 64), ("f32", "bf16"), True),
-    ("2 frames 3x56x56 b3", (3, 2, 3, 56, 56), ("f32",), True),
+    ("2 frames 3x56x56 b8", (8, 2, 3, 56, 56), ("f32",), True),
     ("3x64x64 b64", (64, 3, 64, 64), ("f32", "bf16"), False),
     ("1x64x64 b64", (64, 1, 64, 64), ("f32", "bf16"), False),
     ("1x257x299 b4", (4, 1, 257, 299), ("f32", "bf16"), False),
