@@ -194,17 +194,34 @@ INLINE void put(void *p, int64_t pos, const int lanes, const bool bf16, V16 v) {
         store_some(p, pos, 1, bf16, v);
 }
 
-INLINE I16 tap_at(const uint8_t *index, int64_t pos, const int lanes) {
-    typedef uint8_t B16 __attribute__((vector_size(16)));
-    if (lanes == 1) return (I16){0} + (int32_t)index[pos];
-    B16 b;
-    memcpy(&b, index + pos * 16, 16);
+typedef uint8_t B16 __attribute__((vector_size(16)));
+
+/* Bytes to 32-bit lanes and back: gcc does __builtin_convertvector lane by lane here. */
+INLINE I16 widen_bytes(B16 b) {
+#if defined(__AVX512F__)
+    return (I16)_mm512_cvtepu8_epi32((__m128i)b);
+#else
     return __builtin_convertvector(b, I16);
+#endif
+}
+
+INLINE B16 narrow_bytes(I16 v) {
+#if defined(__AVX512F__)
+    return (B16)_mm512_cvtepi32_epi8((__m512i)v);
+#else
+    return __builtin_convertvector(v, B16);
+#endif
+}
+
+INLINE I16 tap_at(const uint8_t *index, int64_t pos, const int lanes) {
+    B16 b;
+    if (lanes == 1) return (I16){0} + (int32_t)index[pos];
+    memcpy(&b, index + pos * 16, sizeof b);
+    return widen_bytes(b);
 }
 
 INLINE void put_tap(uint8_t *index, int64_t pos, const int lanes, I16 tap) {
-    typedef uint8_t B16 __attribute__((vector_size(16)));
-    const B16 b = __builtin_convertvector(tap, B16);
+    const B16 b = narrow_bytes(tap);
     memcpy(index + pos * lanes, &b, (size_t)lanes);
 }
 
