@@ -33,12 +33,9 @@ bool bal_run_tick(BalRun *run, int64_t n) {
     run->done_clips += n;
     const BalProgressSink *sink = &run->spec->progress;
     if (!sink->fn) return true;
-    double s = bal_now_s() - run->begun_s, rate = (double)(run->done_clips - run->begun_clips) / fmax(s, 1e-3);
-    int64_t left = (int64_t)((double)(run->total_clips - run->done_clips) / fmax(rate, 1e-3));
     int64_t epoch = run->at.epoch + 1 < run->recipe.train.epochs ? run->at.epoch + 1 : run->recipe.train.epochs;
-    char note[192];
-    snprintf(note, sizeof note, "epoch %lld/%lld%s, %.0f clips/s, at most %lld:%02lld left", (long long)epoch,
-             (long long)run->recipe.train.epochs, run->note, rate, (long long)left / 60, (long long)left % 60);
+    char note[128];
+    snprintf(note, sizeof note, "epoch %lld/%lld%s", (long long)epoch, (long long)run->recipe.train.epochs, run->note);
     const BalProgress p = {run->stage, run->done_clips, run->total_clips, "clips", note};
     return sink->fn(sink->user, &p);
 }
@@ -389,9 +386,9 @@ static BalStatus begin(BalRun *run, const struct BalBackendOps *backend, BalErro
         return BAL_FAIL(err, BAL_E_FORMAT, "%s: the checkpoint's position lies outside the run; start anew with -f",
                         run->dir);
     BAL_TRY(write_ids(run, err));
-    run->begun_s = run->saved_s = bal_now_s();
+    run->saved_s = bal_now_s();
     run->total_clips = run->recipe.train.epochs * (run->n_order + run->n_score);
-    run->done_clips = run->begun_clips = run->at.epoch * (run->n_order + run->n_score) + run->at.seen;
+    run->done_clips = run->at.epoch * (run->n_order + run->n_score) + run->at.seen;
     return BAL_OK;
 }
 

@@ -73,8 +73,7 @@ typedef struct BalRun {
     BalRecord record;
     BalPosition at;
     int64_t done_clips, total_clips; /* progress */
-    double begun_s, saved_s;         /* clock: start of this process's work, last checkpoint */
-    int64_t begun_clips;
+    double saved_s;                  /* clock: last checkpoint */
     char note[96];
 } BalRun;
 
