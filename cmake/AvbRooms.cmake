@@ -22,7 +22,8 @@ function(avb_test room name)
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 300)
   endif()
-  set_tests_properties(${room}.${name} PROPERTIES LABELS ${room} TIMEOUT ${T_TIMEOUT} SKIP_RETURN_CODE 77)
+  set_tests_properties(${room}.${name} PROPERTIES LABELS ${room} TIMEOUT ${T_TIMEOUT} SKIP_RETURN_CODE 77
+    ENVIRONMENT OMP_WAIT_POLICY=passive) # as the program sets for itself
   if(room MATCHES "engine|train") # two threads that wait for each other all the time: not beside another test
     set_tests_properties(${room}.${name} PROPERTIES PROCESSORS 2)
   endif()

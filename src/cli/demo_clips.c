@@ -87,11 +87,11 @@ static void sing(float *pcm, int n, const double formant[2], double gain, BalRng
 
 /* The clip's sound, [RATE] samples: the vowel sinks into white noise, a babble of other vowels, or silence in pieces. */
 static void sound(const Clip *c, BalRng *r, float *pcm) {
-    double s = c->audio_severity, keep = fmin(1, 2 * (1 - s));
+    double s = c->audio_severity, keep = fmin(1, 1.5 * (1 - s));
     memset(pcm, 0, RATE * sizeof *pcm);
     sing(pcm, RATE, classes[c->label].formant, 0.5 * keep, r);
     uint64_t kind = bal_rng_below(r, 3);
-    double level = s <= 0 ? 0 : 0.5 * pow(10, (36 * s - 30) / 20);
+    double level = s <= 0 ? 0 : 0.5 * pow(10, (40 * s - 24) / 20);
     if (kind == 0)
         for (int i = 0; i < RATE; i++) pcm[i] += (float)(level * 0.4 * bal_rng_normal(r));
     if (kind == 1)
@@ -132,13 +132,13 @@ typedef struct Pose {
 } Pose;
 
 static Pose pose(BalRng *r) {
-    Pose p = {.x = between(r, 0.38, 0.62),
-              .y = between(r, 0.38, 0.62),
+    Pose p = {.x = between(r, 0.42, 0.58),
+              .y = between(r, 0.42, 0.58),
               .vx = between(r, -0.1, 0.1),
               .vy = between(r, -0.1, 0.1)};
-    p.size = between(r, 0.2, 0.3);
-    p.angle = between(r, -0.3, 0.3);
-    p.spin = between(r, -0.3, 0.3);
+    p.size = between(r, 0.22, 0.3);
+    p.angle = between(r, -0.2, 0.2);
+    p.spin = between(r, -0.2, 0.2);
     for (int k = 0; k < 3; k++) p.colour[k] = between(r, 130, 255);
     return p;
 }

@@ -1,0 +1,24 @@
+#!/bin/sh
+# The demo on few clips: every clip is accounted for, every output is there, and the estimate finds what was planted.
+set -eu
+avbalance=$1
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+"$avbalance" demo -o "$dir/d" --clips 120 --json -q >"$dir/out.json" || fail "demo exits with $?"
+
+[ "$(grep -c . "$dir/d/estimate/scores.csv")" -eq 121 ] || fail "scores.csv has not one row per good clip"
+[ "$(grep -c '^broken-' "$dir/d/store/rejected.csv")" -eq 6 ] || fail "not every broken file is in rejected.csv"
+grep -q '^clip-' "$dir/d/store/rejected.csv" && fail "a good clip was rejected"
+awk -F, 'NR > 1 && $3 == "" { exit 1 }' "$dir/d/store/rejected.csv" || fail "a clip was rejected without a reason"
+for figure in heatmap discrepancy datamap; do
+    head -c 8 "$dir/d/$figure.png" | od -An -c | grep -q 'P *N *G' || fail "$figure.png is no PNG"
+done
+for list in train test; do
+    cat "$dir/d/subsets/$list-audio-preferred.txt" "$dir/d/subsets/$list-visual-preferred.txt" | LC_ALL=C sort | uniq -d |
+        grep -q . && fail "a clip of $list prefers both modalities"
+done
+rho=$(sed -n 's/.*"spearman": *\([-0-9.e]*\).*/\1/p' "$dir/out.json" | head -n 1)
+echo "planted against estimated: Spearman $rho"
+awk -v r="$rho" 'BEGIN { exit !(r > 0.4) }' || fail "the estimate does not follow what was planted"
