@@ -30,7 +30,7 @@ typedef struct BalTrainFlags { /* first member of a command's struct */
          's',                                                                                                           \
          BAL_FLAG_LIST,                                                                                                 \
          "KEY=VALUE",                                                                                                   \
-         "override one value of the recipe",                                                \
+         "override one value of the recipe",                                                                            \
          .offset = offsetof(BalTrainFlags, set)},                                                                       \
         {"epochs", 0, BAL_FLAG_STRING, "N", "same as --set train.epochs=N", .offset = offsetof(BalTrainFlags, epochs)}, \
         {"backend",                                                                                                     \
