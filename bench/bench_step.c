@@ -1,6 +1,6 @@
 /* Time of one training step (input, forward, loss, backward, SGD update) of a ResNet-18 with its linear layer.
  *
- * bench_step CxHxW batch f32|bf16 [steps [backend]] prints one JSON line: every step's time, its median and best, the loss before
+ * bench_step CxHxW batch f32|bf16 [steps [backend]] prints one JSON line (without arguments: one for each of the usual inputs): every step's time, its median and best, the loss before
  * and after, peak memory, and the share of the processors that others used meanwhile; a run with a large share says nothing.
  * bench/peer/step_torch.py prints the same for PyTorch, bench/step.sh runs both in turn. */
 #include <avbalance/backends.h>
@@ -118,33 +118,43 @@ static void measure(Bench *b, int steps, const char *shape, const char *dtype, c
     printf("]}\n");
 }
 
-int main(int argc, char **argv) {
+static void run(const char *shape_text, int batch, const char *dtype, int steps, const char *backend) {
     int shape[3];
-    if (argc < 4 || sscanf(argv[1], "%dx%dx%d", &shape[0], &shape[1], &shape[2]) != 3) {
-        fprintf(stderr, "usage: bench_step CxHxW BATCH f32|bf16 [STEPS [BACKEND]]\n");
-        return 2;
-    }
     BalError err = {0};
-    Bench b = {.batch = atoi(argv[2])};
-    int steps = argc > 4 ? atoi(argv[4]) : 10;
-    steps = steps < 1 ? 1 : steps > MOST ? MOST : steps;
+    if (sscanf(shape_text, "%dx%dx%d", &shape[0], &shape[1], &shape[2]) != 3 || batch < 1) {
+        fprintf(stderr, "usage: bench_step [CxHxW BATCH f32|bf16 [STEPS [BACKEND]]]\n");
+        exit(2);
+    }
+    Bench b = {.batch = batch};
     BalSessionConfig cfg = bal_session_config_default();
-    must(bal_backend_find(&cfg.backend, argc > 5 ? argv[5] : NULL, &err), &err);
-    cfg.dtype = strcmp(argv[3], "bf16") ? BAL_F32 : BAL_BF16;
+    must(bal_backend_find(&cfg.backend, backend, &err), &err);
+    cfg.dtype = strcmp(dtype, "bf16") ? BAL_F32 : BAL_BF16;
     cfg.threads = 2;
-    cfg.batch = b.batch;
+    cfg.batch = batch;
     BalGraph *g = network(shape);
     must(bal_session_create(&b.session, g, &cfg, &err), &err);
     fill(&b, shape);
     const char *version = NULL, *name = bal_backend_name(0, NULL, &version);
-    for (int i = 0; argc > 5 && i < bal_backend_count() && strcmp(name, argv[5]); i++)
+    for (int i = 0; backend && i < bal_backend_count() && strcmp(name, backend); i++)
         name = bal_backend_name(i, NULL, &version);
-    measure(&b, steps, argv[1], argv[3], name, version, cfg.threads);
+    measure(&b, steps < 1 ? 1 : steps > MOST ? MOST : steps, shape_text, dtype, name, version, cfg.threads);
     bal_session_destroy(&b.session);
     bal_graph_destroy(&g);
     free(b.x);
     free(b.logits);
     free(b.grad);
     free(b.label);
+}
+
+int main(int argc, char **argv) {
+    static const struct {
+        const char *shape;
+        int batch;
+    } all[] = {{"3x224x224", 32}, {"3x64x64", 64}, {"1x64x64", 64}, {"1x257x299", 32}};
+    if (argc >= 4) {
+        run(argv[1], atoi(argv[2]), argv[3], argc > 4 ? atoi(argv[4]) : 10, argc > 5 ? argv[5] : NULL);
+        return 0;
+    }
+    for (int i = 0; i < 8; i++) run(all[i / 2].shape, all[i / 2].batch, i % 2 ? "bf16" : "f32", 5, NULL);
     return 0;
 }

@@ -1,8 +1,11 @@
 #!/bin/sh
-# The training step beside PyTorch's and ingest beside the ffmpeg program's, interleaved. AVB_BUILD is the folder of the build.
+# The speed of the training step against PyTorch, as `run.sh peer` calls it. AVB_BUILD: the folder of the build. A report, not a test:
+# it fails only if a program does. AVB_STEP_ROUNDS and AVB_STEP_STEPS (3 and 5) set how long it takes.
 set -eu
-here=$(cd "$(dirname "$0")/.." && pwd)
-out=$AVB_BUILD/bench
-rm -f "$out/step.jsonl"
-sh "$here/step.sh" "$AVB_BUILD/bench/bench_step" "$out/step.jsonl" "${1:-3}"
-sh "$here/ingest.sh" "$AVB_BUILD/bench/bench_decode" "$out/clips"
+here=$(cd "$(dirname "$0")" && pwd)
+bench=${AVB_BUILD:?the folder of the build}/bench/bench_step
+/usr/bin/python3 -c "import torch, torchvision" 2>/dev/null || { echo "no PyTorch here"; exit 77; }
+[ -x "$bench" ] || { echo "$bench is not built (AVB_BENCH=ON)"; exit 77; }
+out=$AVB_BUILD/step.jsonl
+rm -f "$out"
+"$here/../step.sh" "$bench" "$out" "${AVB_STEP_ROUNDS:-3}" "${AVB_STEP_STEPS:-5}"
