@@ -1,6 +1,6 @@
 /* Which algorithm a convolution uses: the one place that decides, per layer, direction, type and shape.
  *
- * The rules are fixed tables drawn from measurements (bench/bench_ops), not timings at run time: equal runs must give equal bytes,
+ * The rules are fixed tables drawn from measurements (test_engine_ops --bench), not timings at run time: equal runs must give equal bytes,
  * and a choice that depends on the noise of the moment would change the rounding of a whole training. */
 #include "backends/onednn/onednn.h"
 
@@ -29,7 +29,7 @@ bool bal_choose_outer(const BalOnednn *b, const BalOp *op) {
 }
 
 /* oneDNN 3 has no fast bf16 weight gradient for a plain input of one channel (its reference code is 25 times slower than
- * the whole step): three channels of zeros are added, which costs one pass over the input. */
+ * the whole step): such an input is padded with channels of zeros to three, which costs one pass over it. */
 int bal_choose_min_channels(const BalOp *op) {
     return DNNL_VERSION_MAJOR >= 3 && op->dtype == BAL_BF16 && op->out.dim[1] % 16 == 0 ? 3 : 1;
 }
