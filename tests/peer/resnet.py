@@ -6,7 +6,8 @@ norm, because a rounding error now and then switches a ReLU; so gradients are co
 times as far from it as torch's own float32 (bfloat16: torch's autocast) does, or 1e-5, where no ReLU switched and rounding alone is
 left. Which ReLUs switch is chance: the errors are root mean squares over SEEDS networks. Weights travel as safetensors in both directions and load strictly.
 
-Environment: AVB_BUILD, the folder of the build. AVB_RESNET: only cases whose title holds this text. Exit code 77: no torch here.
+Environment: AVB_BUILD, the folder of the build. AVB_RESNET: only cases whose title holds this text.
+AVB_SEEDS, AVB_BACKENDS: how many networks, which backends. Exit code 77: no torch here.
 """
 import json, os, struct, subprocess, sys, tempfile
 
@@ -18,7 +19,7 @@ except ImportError as e:
     print("cannot run: %s" % e)
     sys.exit(77)
 
-SEEDS = 3
+SEEDS = int(os.environ.get("AVB_SEEDS", "3"))
 CASES = [  # title, shape [N,(K),C,H,W], dtypes, backends: all or small ones only
     ("3x64x64 b4", (4, 3, 64, 64), ("f32", "bf16"), True),
     ("2 frames 3x56x56 b8", (8, 2, 3, 56, 56), ("f32",), True),
@@ -164,6 +165,8 @@ def run_case(title, shape, dtypes, backends):
                         judge(title, "%s bf16 logits, train" % b, distance(oz, z64), limit)
                         judge(title, "%s bf16 logits, eval" % b, distance(oe, e64), 1.5 * distance(e, e64))
     rms = {k: (sum(e * e for e in v) / len(v)) ** 0.5 for k, v in errors.items()}
+    for (who, dtype), v in errors.items():
+        print("           %s %s gradient errors: %s" % (who, dtype, " ".join("%.2g" % e for e in v)))
     for dtype in dtypes:
         for b in backends:
             judge(title, "%s %s gradients (torch %.3g)" % (b, dtype, rms["torch", dtype]), rms[b, dtype], max(1.5 * rms["torch", dtype], 1e-5))
