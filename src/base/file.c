@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -254,12 +255,28 @@ BalStatus bal_make_dirs(const char *path, BalError *err) {
         if (*c && *c != '/') continue;
         char was = *c;
         *c = '\0';
-        if (mkdir(copy, 0777) < 0 && (errno != EEXIST || !bal_is_dir(copy))) rc = io_error(copy, "make folder", err);
+        if (mkdir(copy, 0777) < 0 && (errno != EEXIST || !bal_is_dir(copy)))
+            rc = errno == EEXIST ? BAL_FAIL(err, BAL_E_EXISTS, "%s is a file; name a folder", copy)
+                                 : io_error(copy, "make folder", err);
         *c = was;
         if (!was) break;
     }
     bal_free(copy);
     return rc;
+}
+
+BalStatus bal_lock_dir(const char *path, int *fd, BalError *err) {
+    *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*fd < 0) return io_error(path, "open folder", err);
+    if (flock(*fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return BAL_OK;
+    close(*fd);
+    *fd = -1;
+    return BAL_FAIL(err, BAL_E_EXISTS, "%s: another process is writing it; wait for it to end", path);
+}
+
+void bal_unlock_dir(int *fd) {
+    if (*fd >= 0) close(*fd);
+    *fd = -1;
 }
 
 static int by_name(const void *a, const void *b) {

@@ -256,9 +256,11 @@ static BalStatus load_section(const Load *l, BalText *path, yaml_node_t *node) {
 
 static BalStatus syntax_error(const yaml_parser_t *parser, const char *file, BalError *err) {
     if (parser->error == YAML_MEMORY_ERROR) return BAL_FAIL(err, BAL_E_NOMEM, "%s: out of memory", file);
-    return BAL_FAIL(err, BAL_E_FORMAT, "%s: line %zu: %s%s%s", file, parser->problem_mark.line + 1,
-                    parser->problem ? parser->problem : "not valid YAML", parser->context ? " " : "",
-                    parser->context ? parser->context : "");
+    const char *problem = parser->problem ? parser->problem : "not valid YAML";
+    if (!strcmp(problem, "found character that cannot start any token"))
+        problem = "a tab, or another character that no value begins with (YAML is indented with spaces):";
+    return BAL_FAIL(err, BAL_E_FORMAT, "%s: line %zu: %s%s%s", file, parser->problem_mark.line + 1, problem,
+                    parser->context ? " " : "", parser->context ? parser->context : "");
 }
 
 /* One document and nothing behind it; an empty file sets nothing */
@@ -300,6 +302,8 @@ BalStatus bal_options_parse(const BalOptionSet *sets, int n_sets, const char *ya
 BalStatus bal_options_load(const BalOptionSet *sets, int n_sets, const char *path, BalError *err) {
     BalText text = {0};
     BalStatus rc = bal_file_read(path, MAX_YAML_BYTES, &text, err);
+    if (rc == BAL_OK && !text.len) /* as a full disk leaves it */
+        rc = BAL_FAIL(err, BAL_E_FORMAT, "%s: the file is empty; a recipe of defaults is one comment line", path);
     if (rc == BAL_OK) rc = bal_options_parse(sets, n_sets, bal_text_str(&text), text.len, path, err);
     bal_text_reset(&text);
     return rc;

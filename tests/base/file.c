@@ -142,7 +142,7 @@ static void test_folders(void **state) {
     assert_ok(bal_make_dirs(scratch("a/b/c"), &err));
     assert_true(bal_is_dir(scratch("a/b/c")));
     assert_ok(bal_file_write(scratch("a/b/f"), "", 0, &err));
-    assert_fails(bal_make_dirs(scratch("a/b/f/g"), &err), BAL_E_IO, "a/b/f");
+    assert_fails(bal_make_dirs(scratch("a/b/f/g"), &err), BAL_E_EXISTS, "a/b/f is a file");
     assert_int_equal(symlink("/", scratch("a/link")), 0); /* removed, not followed */
     assert_ok(bal_remove_tree(scratch("a"), &err));
     assert_false(bal_file_exists(scratch("a")));
