@@ -182,7 +182,9 @@ BalStatus bal_groups_hold_out(const BalClip *clip, int64_t n, double share, uint
     if (n_train) {
         const double shares[2] = {1 - share, share};
         rc = bal_groups_assign(source, label, n_train, shares, 2, seed, BAL_RNG_SPLIT, held, err);
-        if (rc < 0) bal_error_add(err, rc, "while holding out %g of train for validation (0 holds nothing out)", share);
+        if (rc < 0)
+            bal_error_add(err, rc, "while holding out %g of train for validation (--val-share 0 holds nothing out)",
+                          share);
     }
     for (int64_t i = 0, k = 0; rc >= 0 && i < n; i++)
         if (split[i] == BAL_SPLIT_TRAIN && held[k++]) split[i] = BAL_SPLIT_VAL;

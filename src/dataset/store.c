@@ -74,21 +74,20 @@ static BalStatus parse_json(BalStore *s, BalError *err) {
     return parse_recipe(s, err);
 }
 
-static BalStatus load_json(BalStore *s, BalError *err) {
-    BalText path = {0}, journal = {0};
-    bal_path_join(&path, s->dir, BAL_STORE_JSON);
+/* Path of store.json; an error where the folder is no store, or not yet. */
+static BalStatus find_json(const BalStore *s, BalText *path, BalError *err) {
+    BalText journal = {0};
+    bal_path_join(path, s->dir, BAL_STORE_JSON);
     bal_path_join(&journal, s->dir, BAL_STORE_JOURNAL);
-    BalStatus rc = bal_text_ok(&path, err);
+    BalStatus rc = bal_text_ok(path, err);
     if (rc >= 0) rc = bal_text_ok(&journal, err);
-    if (rc >= 0 && !bal_file_exists(path.data))
-        rc = bal_file_exists(journal.data)
-                 ? BAL_FAIL(err, BAL_E_IO, "%s: its ingest has not ended; run the same ingest again, it continues",
-                            s->dir)
-                 : BAL_FAIL(err, BAL_E_IO, "%s: not a store (it has no " BAL_STORE_JSON ")", s->dir);
-    if (rc >= 0) rc = bal_json_load(&s->json, path.data, err);
-    bal_text_reset(&path);
+    bool begun = rc >= 0 && bal_file_exists(journal.data);
     bal_text_reset(&journal);
-    return rc >= 0 ? parse_json(s, err) : rc;
+    if (rc < 0 || bal_file_exists(path->data)) return rc;
+    if (begun)
+        return BAL_FAIL(err, BAL_E_IO, "%s: its ingest has not ended; run the same ingest again, it continues", s->dir);
+    return BAL_FAIL(err, BAL_E_IO, "%s: %s; `avbalance ingest` makes one", s->dir,
+                    bal_is_dir(s->dir) ? "not a store (it has no " BAL_STORE_JSON ")" : "there is no such folder");
 }
 
 static BalStatus map_file(const BalStore *s, const char *name, BalMap *map, BalError *err) {
@@ -107,10 +106,8 @@ static BalStatus map_shards(BalStore *s, BalError *err) {
         snprintf(name, sizeof name, "shard-%06u.tar", (unsigned)k);
         BAL_TRY(map_file(s, name, s->shard + k, err));
         if (s->shard[k].size != s->index.shard_bytes[k])
-            return BAL_FAIL(
-                err, BAL_E_MISMATCH,
-                "%s/%s has %zu bytes, its index says %llu: cut short or changed; copy it again or ingest anew", s->dir,
-                name, s->shard[k].size, (unsigned long long)s->index.shard_bytes[k]);
+            return BAL_FAIL(err, BAL_E_MISMATCH, "%s/%s has %zu bytes, its index says %llu: cut short or changed",
+                            s->dir, name, s->shard[k].size, (unsigned long long)s->index.shard_bytes[k]);
     }
     return BAL_OK;
 }
@@ -127,20 +124,33 @@ static BalStatus load_index(BalStore *s, BalError *err) {
         return bad_json(s, "its number of clips is not that of the index: files of two stores were mixed", err);
     for (int64_t i = 0; i < s->index.n_clips; i++)
         if (s->index.clip[i].label >= s->n_classes) return bad_json(s, "fewer classes than the index uses", err);
+    char hash[65];
+    bal_store_hash_of(s->recipe_hash, s->classes, s->n_classes, &s->index, hash);
+    if (strcmp(hash, s->hash))
+        return BAL_FAIL(err, BAL_E_MISMATCH,
+                        "%s/" BAL_STORE_JSON ": its hash is not that of recipe, classes and clips: it was changed",
+                        s->dir);
     return bal_alloc(&s->checked, (size_t)s->index.n_members, sizeof *s->checked, err);
 }
 
 BalStatus bal_store_open(BalStore **out, const char *dir, BalError *err) {
     BalStore *s = NULL;
     BalStatus rc;
+    BalText json = {0};
     BAL_TRY(bal_alloc(&s, 1, sizeof *s, err));
     BAL_TRY_OR(fail, bal_strdup(&s->dir, dir, err));
-    BAL_TRY_OR(fail, load_json(s, err));
-    BAL_TRY_OR(fail, load_index(s, err));
-    BAL_TRY_OR(fail, map_shards(s, err));
+    BAL_TRY_OR(fail, find_json(s, &json, err));
+    BAL_TRY_OR(damaged, bal_json_load(&s->json, json.data, err));
+    BAL_TRY_OR(damaged, parse_json(s, err));
+    BAL_TRY_OR(damaged, load_index(s, err));
+    BAL_TRY_OR(damaged, map_shards(s, err));
+    bal_text_reset(&json);
     *out = s;
     return BAL_OK;
+damaged:
+    bal_error_add(err, rc, "the store is not whole: copy it again or ingest anew (-f)");
 fail:
+    bal_text_reset(&json);
     bal_store_close(&s);
     return rc;
 }
@@ -355,10 +365,5 @@ BalStatus bal_store_verify(const BalStore *s, BalProgressSink progress, BalError
         BalProgress p = {"verify", i + 1, s->index.n_clips, "clips", NULL};
         if (progress.fn && !progress.fn(progress.user, &p)) return BAL_FAIL(err, BAL_E_CANCELLED, "stopped");
     }
-    char hash[65];
-    bal_store_hash_of(s->recipe_hash, s->classes, s->n_classes, &s->index, hash);
-    if (strcmp(hash, s->hash))
-        return BAL_FAIL(err, BAL_E_MISMATCH, "%s/" BAL_STORE_JSON ": its hash is not that of recipe, classes and clips",
-                        s->dir);
     return BAL_OK;
 }

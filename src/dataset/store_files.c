@@ -70,8 +70,8 @@ BalStatus bal_store_same(const BalIdentity *job, const BalIdentity *there, const
         what = "shard size";
     if (!what) return BAL_OK;
     return BAL_FAIL(err, BAL_E_MISMATCH,
-                    "%s belongs to another %s; give the one it was begun with, another folder, or overwrite it", dir,
-                    what);
+                    "%s belongs to another %s; give the one it was begun with, another folder, or overwrite it (-f)",
+                    dir, what);
 }
 
 void bal_store_hash_of(const char *recipe_hash, const char *const *classes, int n_classes, const BalIndex *index,

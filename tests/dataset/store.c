@@ -305,7 +305,7 @@ static void damaged_files_are_refused(void **state) {
     assert_fails(bal_store_open(&store, dir, &err), BAL_E_FORMAT, "schema");
     assert_int_equal(unlink(scratch("hurt/store.json")), 0);
     assert_fails(bal_store_open(&store, dir, &err), BAL_E_IO, "not a store");
-    assert_fails(bal_store_open(&store, scratch("nowhere"), &err), BAL_E_IO, "not a store");
+    assert_fails(bal_store_open(&store, scratch("nowhere"), &err), BAL_E_IO, "no such folder");
     assert_null(store);
     bal_text_reset(&json);
     synth_close(&s);
