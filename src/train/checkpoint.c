@@ -3,7 +3,8 @@
  *   DIR/recipe.yaml            the identity of the run: comment lines that say with what it was begun, then the effective recipe.
  *                              Written first; compared line by line when the command is given again.
  *   DIR/checkpoint/<position>/ state.safetensors (weights, statistics, moments), method.bin where the method keeps state,
- *                              position.json written last: a folder without it was being written when the process died.
+ *                              position.json, with the checksum of the state, written last: a folder without it was being
+ *                              written when the process died.
  *   DIR/run.json               written last of all: the run is complete. The checkpoints are then removed.
  *
  * Positions sort by name, so the newest complete folder is the one to continue from; older ones go only after a newer one is
@@ -95,10 +96,22 @@ static BalStatus must_be_empty(const char *dir, BalError *err) {
     return rc;
 }
 
+/* Did a run get far enough to have something that could be lost? */
+static BalStatus has_work(const char *dir, BalText *path, bool *yes, BalError *err) {
+    static const char *const kept[] = {"run.json", "checkpoint"};
+    *yes = false;
+    for (int i = 0; i < 2; i++) {
+        BAL_TRY(bal_path_in(path, dir, kept[i], err));
+        *yes |= bal_file_exists(path->data);
+    }
+    return BAL_OK;
+}
+
 static BalStatus claim(BalRun *run, BalText *path, BalText *now, BalText *old, bool *done, BalError *err) {
     const char *dir = run->dir;
     BAL_TRY(identity(run, now, err));
     BAL_TRY(bal_make_dirs(dir, err));
+    BAL_TRY(bal_lock_dir(dir, &run->lock, err));
     BAL_TRY(bal_sweep_tmp(dir, err));
     BAL_TRY(bal_path_in(path, dir, "recipe.yaml", err));
     if (bal_file_exists(path->data)) {
@@ -106,9 +119,12 @@ static BalStatus claim(BalRun *run, BalText *path, BalText *now, BalText *old, b
         if (!run->spec->force && !strcmp(bal_text_str(old), now->data)) {
             BAL_TRY(bal_path_in(path, dir, "run.json", err));
             *done = bal_file_exists(path->data);
-            return BAL_OK;
+            BAL_TRY(bal_path_in(path, dir, "checkpoint", err));
+            return *done && bal_is_dir(path->data) ? bal_remove_tree(path->data, err) : BAL_OK; /* killed in between */
         }
-        if (!run->spec->force) return differs(dir, bal_text_str(old), now->data, err);
+        bool work;
+        BAL_TRY(has_work(dir, path, &work, err));
+        if (work && !run->spec->force) return differs(dir, bal_text_str(old), now->data, err);
         BAL_TRY(empty_folder(dir, path, err));
     } else {
         BAL_TRY(must_be_empty(dir, err));
@@ -129,7 +145,7 @@ BalStatus bal_run_claim(BalRun *run, bool *done, BalError *err) {
 
 /* ---- position ---- */
 
-static void position_text(const BalPosition *at, BalText *out) {
+static void position_text(const BalPosition *at, uint32_t state_crc, BalText *out) {
     BalJsonOut o = bal_json_out(out, true);
     bal_json_open(&o, NULL, '{');
     bal_json_add_int(&o, "epoch", at->epoch);
@@ -142,10 +158,11 @@ static void position_text(const BalPosition *at, BalText *out) {
     bal_json_open(&o, "accuracy", '[');
     for (int k = 0; k < BAL_SPLIT_COUNT; k++) bal_json_add_real(&o, NULL, at->accuracy[k]);
     bal_json_close(&o, ']');
+    bal_json_add_int(&o, "state_crc32", state_crc);
     bal_json_close(&o, '}');
 }
 
-static BalStatus position_read(const char *path, BalPosition *at, BalError *err) {
+static BalStatus position_read(const char *path, BalPosition *at, int64_t *state_crc, BalError *err) {
     BalJson *j = NULL;
     BAL_TRY(bal_json_load(&j, path, err));
     *at = (BalPosition){
@@ -157,11 +174,12 @@ static BalStatus position_read(const char *path, BalPosition *at, BalError *err)
         .best_epoch = bal_json_int(bal_json_get(j, "best_epoch"), 0),
         .best_value = bal_json_real(bal_json_get(j, "best_value"), -INFINITY),
     };
+    *state_crc = bal_json_int(bal_json_get(j, "state_crc32"), -1);
     for (int k = 0; k < BAL_SPLIT_COUNT; k++)
         at->accuracy[k] = bal_json_real(bal_json_at(bal_json_get(j, "accuracy"), (size_t)k), NAN);
     bal_json_free(&j);
     if (at->epoch < 0 || at->step < 0 || at->best_epoch > at->epoch)
-        return BAL_FAIL(err, BAL_E_FORMAT, "%s is not the position of a run; start anew with -f", path);
+        return BAL_FAIL(err, BAL_E_FORMAT, "%s is not the position of a run", path);
     return BAL_OK;
 }
 
@@ -244,6 +262,14 @@ static BalStatus read_method(BalRun *run, const char *path, BalError *err) {
     return rc;
 }
 
+static BalStatus file_crc(const char *path, uint32_t *crc, BalError *err) {
+    BalMap map = {0};
+    BAL_TRY(bal_map_open(&map, path, err));
+    *crc = bal_crc32(0, map.data, map.size);
+    bal_map_close(&map);
+    return BAL_OK;
+}
+
 /* Remove every checkpoint but `kept` (a name, or NULL: all). */
 static BalStatus drop_others(const char *folder, const char *kept, BalText *path, BalError *err) {
     char **names = NULL;
@@ -261,6 +287,7 @@ static BalStatus drop_others(const char *folder, const char *kept, BalText *path
 
 static BalStatus write_checkpoint(BalRun *run, BalText *folder, BalText *here, BalText *path, BalError *err) {
     char name[48];
+    uint32_t crc;
     BalText json = {0};
     snprintf(name, sizeof name, "%06lld-%09lld", (long long)run->at.epoch, (long long)run->at.step);
     BAL_TRY(bal_path_in(folder, run->dir, "checkpoint", err));
@@ -271,9 +298,10 @@ static BalStatus write_checkpoint(BalRun *run, BalText *folder, BalText *here, B
     BAL_TRY(bal_make_dirs(here->data, err));
     BAL_TRY(bal_path_in(path, here->data, "state.safetensors", err));
     BAL_TRY(bal_session_save_state(run->session, path->data, NULL, err));
+    BAL_TRY(file_crc(path->data, &crc, err));
     BAL_TRY(bal_path_in(path, here->data, "method.bin", err));
     BAL_TRY(write_method(run, path->data, err));
-    position_text(&run->at, &json);
+    position_text(&run->at, crc, &json);
     BalStatus rc = bal_text_ok(&json, err);
     if (rc == BAL_OK) rc = bal_path_in(path, here->data, "position.json", err);
     if (rc == BAL_OK) rc = bal_file_write(path->data, json.data, json.len, err);
@@ -311,13 +339,18 @@ static BalStatus newest(const char *folder, BalText *found, BalText *path, BalEr
 }
 
 static BalStatus resume(BalRun *run, BalText *folder, BalText *here, BalText *path, BalError *err) {
+    int64_t wanted;
+    uint32_t crc;
     BAL_TRY(bal_path_in(folder, run->dir, "checkpoint", err));
     if (!bal_is_dir(folder->data)) return BAL_OK;
     BAL_TRY(newest(folder->data, here, path, err));
     if (!here->len) return BAL_OK;
     BAL_TRY(bal_path_in(path, here->data, "position.json", err));
-    BAL_TRY(position_read(path->data, &run->at, err));
+    BAL_TRY(position_read(path->data, &run->at, &wanted, err));
     BAL_TRY(bal_path_in(path, here->data, "state.safetensors", err));
+    BAL_TRY(file_crc(path->data, &crc, err));
+    if (wanted != crc)
+        return BAL_FAIL(err, BAL_E_FORMAT, "%s: the checksum does not match: the file is damaged", path->data);
     BAL_TRY(bal_session_load_state(run->session, path->data, err));
     BAL_TRY(bal_path_in(path, here->data, "method.bin", err));
     BAL_TRY(read_method(run, path->data, err));
@@ -327,7 +360,7 @@ static BalStatus resume(BalRun *run, BalText *folder, BalText *here, BalText *pa
 BalStatus bal_run_resume(BalRun *run, BalError *err) {
     BalText folder = {0}, here = {0}, path = {0};
     BalStatus rc = resume(run, &folder, &here, &path, err);
-    if (rc < 0) bal_error_add(err, rc, "while continuing the run in %s", run->dir);
+    if (rc < 0) bal_error_add(err, rc, "while continuing the run in %s; -f starts it anew", run->dir);
     bal_text_reset(&folder);
     bal_text_reset(&here);
     bal_text_reset(&path);
@@ -403,7 +436,7 @@ BalStatus bal_run_read_result(const char *dir, BalFitResult *out, BalError *err)
     BalStatus rc = bal_path_in(&path, dir, "run.json", err);
     if (rc == BAL_OK) rc = bal_json_load(&j, path.data, err);
     bal_text_reset(&path);
-    if (rc < 0) return rc;
+    if (rc < 0) return bal_error_add(err, rc, "remove the file to write it again");
     *out = (BalFitResult){
         .n = bal_json_int(bal_json_get(j, "n"), 0),
         .n_train = bal_json_int(bal_json_get(j, "n_train"), 0),

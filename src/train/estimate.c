@@ -37,6 +37,7 @@ static BalStatus make_folds(const BalStore *store, int k, uint64_t seed, int *fo
     BalStatus rc = bal_clips_of_split(store, BAL_SPLIT_TRAIN, &clip, &n, err);
     if (rc == BAL_OK) rc = bal_alloc(&part, (size_t)n, sizeof *part, err);
     if (rc == BAL_OK) rc = bal_clips_fold(store, clip, n, k, seed, part, err);
+    if (rc == BAL_E_ARG) bal_error_add(err, rc, "while cutting the %lld train clips into --folds", (long long)n);
     for (int64_t i = 0; i < n && rc == BAL_OK; i++) fold[clip[i]] = part[i];
     bal_free(part);
     bal_clips_free(clip);

@@ -434,10 +434,11 @@ static void close_run(BalRun *run) {
     bal_free(run->train_clip);
     bal_free(run->score_clip);
     bal_free(run->order);
+    bal_unlock_dir(&run->lock);
 }
 
 BalStatus bal_fit(const BalStore *store, const BalFitSpec *spec, BalFitResult *out, BalError *err) {
-    BalRun run = {.store = store, .spec = spec, .recipe = spec->recipe, .dir = spec->dir};
+    BalRun run = {.store = store, .spec = spec, .recipe = spec->recipe, .dir = spec->dir, .lock = -1};
     BalStatus rc = fit(&run, out, err);
     close_run(&run);
     return rc;

@@ -69,10 +69,9 @@ static BalStatus read_rows(const char *path, BalNpyType type, int n_epochs, int6
     BAL_TRY(bal_map_open(&map, path, err));
     BalStatus rc = bal_npy_parse(&npy, map.data, map.size, path, err);
     if (rc == BAL_OK && (npy.type != type || npy.rank != 2 || npy.dim[0] < n_epochs || npy.dim[1] != n))
-        rc = BAL_FAIL(
-            err, BAL_E_FORMAT,
-            "%s does not hold the %d epochs of %lld clips that the checkpoint was written after; start anew with -f",
-            path, n_epochs, (long long)n);
+        rc = BAL_FAIL(err, BAL_E_FORMAT,
+                      "%s does not hold the %d epochs of %lld clips that the checkpoint was written after", path,
+                      n_epochs, (long long)n);
     if (rc == BAL_OK) memcpy(dst, map.data + npy.data_at, (size_t)n_epochs * (size_t)n * bal_npy_item(type));
     bal_map_close(&map);
     return rc;
@@ -90,8 +89,7 @@ static BalStatus read_lines(const char *path, int n, bool strict, BalText *out, 
         lines++;
     }
     if (lines < n && strict)
-        return BAL_FAIL(err, BAL_E_FORMAT, "%s has %d lines, the checkpoint was written after %d; start anew with -f",
-                        path, lines, n);
+        return BAL_FAIL(err, BAL_E_FORMAT, "%s has %d lines, the checkpoint was written after %d", path, lines, n);
     if (out->data) out->data[out->len = end] = '\0';
     return BAL_OK;
 }

@@ -58,6 +58,7 @@ typedef struct BalRun {
     const BalFitSpec *spec;
     BalRecipe recipe; /* as used: threads and backend filled in */
     const char *dir;
+    int lock;       /* of dir */
     char stage[64]; /* "train audio seed 0 fold 2" for progress */
     BalMethod method;
     BalGraph *graph;
