@@ -66,7 +66,9 @@ static BalStatus unknown(const BalCli *cli, const char *arg, const char *name, B
 static BalStatus set_number(Target t, const char *value, BalError *err) {
     const BalFlag *f = t.flag;
     bool limited = f->min != 0 || f->max != 0;
-    BalOption table[2] = {{.name = f->name,
+    char name[64];
+    snprintf(name, sizeof name, "--%s", f->name);
+    BalOption table[2] = {{.name = name,
                            .def = f->def,
                            .help = f->help,
                            .type = f->kind == BAL_FLAG_INT    ? BAL_OPT_INT
@@ -78,7 +80,7 @@ static BalStatus set_number(Target t, const char *value, BalError *err) {
                            .choices = f->choices},
                           {0}};
     BalOptionSet set = {table, t.self};
-    return bal_options_set(&set, 1, f->name, value, err);
+    return bal_options_set(&set, 1, name, value, err);
 }
 
 static BalStatus set_value(Target t, const char *value, BalError *err) {
@@ -146,7 +148,12 @@ static BalStatus parse_flag(BalCli *cli, void *common, int left, char **argv, in
         value = argv[1];
         *used = 2;
     }
-    if (t.flag->offset == offsetof(BalCommon, seed) && t.self == (char *)common) cli->seed_given = true;
+    if (t.flag->required && !*value)
+        return BAL_FAIL(err, BAL_E_ARG, "--%s is given, but empty: is a variable of the shell unset?", t.flag->name);
+    if (t.self == (char *)common) {
+        cli->seed_given |= t.flag->offset == offsetof(BalCommon, seed);
+        cli->threads_given |= t.flag->offset == offsetof(BalCommon, threads);
+    }
     return set_value(t, value, err);
 }
 
@@ -169,6 +176,10 @@ BalStatus bal_command_parse(BalCli *cli, void *common, int argc, char **argv, Ba
     cli->n_args = n_args;
     if (((BalCommon *)common)->help) return BAL_OK;
 
+    for (int i = 0; i < n_args; i++)
+        if (!*argv[i])
+            return BAL_FAIL(err, BAL_E_ARG, "argument %d is empty: is a variable of the shell unset? avbalance %s %s",
+                            i + 1, c->name, c->usage);
     if (n_args < c->min_args)
         return BAL_FAIL(err, BAL_E_ARG, "something is missing: avbalance %s %s", c->name, c->usage);
     if (c->max_args >= 0 && n_args > c->max_args)

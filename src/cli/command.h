@@ -62,7 +62,7 @@ typedef struct BalCli {
     void *self;              /* the command's struct, filled from its flags */
     const char *const *args; /* positional arguments */
     int n_args;
-    bool json, quiet, verbose, force, seed_given;
+    bool json, quiet, verbose, force, seed_given, threads_given;
     int64_t seed;
     int threads; /* at least 1; default: the processors this process may use */
     BalProgressSink progress;

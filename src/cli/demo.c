@@ -49,8 +49,23 @@ static BalStatus place(const BalCli *cli, const char *name, BalText *out, BalErr
 
 /* ---- the steps ---- */
 
+/* With -f an older demo makes room; planted.csv tells that the folder is one. */
+static BalStatus make_room(const BalCli *cli, BalError *err) {
+    static const char *const made[] = {"clips", "store", "estimate", "subsets", "manifest.csv", "planted.csv"};
+    BalText path = {0};
+    BalStatus rc = place(cli, "planted.csv", &path, err);
+    bool is_demo = rc == BAL_OK && bal_file_exists(path.data);
+    for (int i = 0; rc == BAL_OK && is_demo && i < 6; i++) {
+        rc = place(cli, made[i], &path, err);
+        if (rc == BAL_OK && bal_file_exists(path.data)) rc = bal_remove_tree(path.data, err);
+    }
+    bal_text_reset(&path);
+    return rc;
+}
+
 static BalStatus make(const BalCli *cli, BalError *err) {
     const Demo *self = cli->self;
+    if (cli->force) BAL_TRY(make_room(cli, err));
     bal_cli_note(cli, "# %lld clips of six classes, a discrepancy planted in each, and six broken files",
                  (long long)self->clips);
     return bal_demo_make(self->out, self->clips, (uint64_t)cli->seed, cli->threads, cli->progress, err);
@@ -273,7 +288,9 @@ const BalCommand bal_cmd_demo = {
     .summary = "Make a small dataset with a known answer and run everything on it",
     .details = "Some hundreds of MP4 files in which a vowel is sung while a shape moves; noise makes one of the two "
                "useless to a\n"
-               "known degree. They are ingested, scored, drawn and split, and the estimate is compared with the truth.",
+               "known degree. They are ingested, scored, drawn and split, and the estimate is compared with the truth. "
+               "Given again,\n"
+               "the same command continues; with -f it begins anew.",
     .flags = flags,
     .self_size = sizeof(Demo),
     .run = run,

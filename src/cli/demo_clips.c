@@ -199,7 +199,7 @@ static void clip_id(BalText *out, const Demo *d, int64_t i) {
         bal_text_f(out, "broken-%s", broken[i - d->n]);
 }
 
-/* Spoil a file as kind says; path is that of the clip, written already for kind "truncated" only. */
+/* Write a spoilt file as kind says. */
 static BalStatus break_file(const char *kind, const char *path, const float *pcm, const uint8_t *frames,
                             BalError *err) {
     static const char page[] = "<!DOCTYPE html><html><body>404: this video is no longer available</body></html>\n";
@@ -208,11 +208,15 @@ static BalStatus break_file(const char *kind, const char *path, const float *pcm
     if (!strcmp(kind, "webpage")) return bal_file_write(path, page, sizeof page - 1, err);
     if (!strcmp(kind, "no-sound")) return clip_write(path, NULL, frames, err);
     if (!strcmp(kind, "no-picture")) return clip_write(path, pcm, NULL, err);
-    BAL_TRY(clip_write(path, pcm, frames, err)); /* truncated: the index at the end of the file is lost */
-    BalText whole = {0};
-    BalStatus rc = bal_file_read(path, 0, &whole, err);
+    BalText whole = {0}, tmp = {0}; /* truncated: the index at the end of the file is lost */
+    bal_text_f(&tmp, "%s.whole", path);
+    BalStatus rc = bal_text_ok(&tmp, err);
+    if (rc == BAL_OK) rc = clip_write(tmp.data, pcm, frames, err);
+    if (rc == BAL_OK) rc = bal_file_read(tmp.data, 0, &whole, err);
+    if (rc == BAL_OK) rc = bal_remove_tree(tmp.data, err);
     if (rc == BAL_OK) rc = bal_file_write(path, whole.data, whole.len / 2, err);
     bal_text_reset(&whole);
+    bal_text_reset(&tmp);
     return rc;
 }
 
@@ -253,6 +257,20 @@ static const char *split_of(int64_t i) {
     return k == 3 ? "val" : k == 6 || k == 9 ? "test" : "train";
 }
 
+/* Write the table, unless another one is there: that of a demo with other settings, whose clips must not be mixed with these, or
+ * somebody's own. */
+static BalStatus table_write(const char *path, const BalText *t, BalError *err) {
+    BalText old = {0};
+    if (!bal_file_exists(path)) return bal_file_write(path, t->data, t->len, err);
+    BalStatus rc = bal_file_read(path, 0, &old, err);
+    if (rc == BAL_OK && strcmp(bal_text_str(&old), t->data))
+        rc = BAL_FAIL(err, BAL_E_EXISTS,
+                      "%s is there already, and not from a demo with these --clips and --seed: choose another folder",
+                      path);
+    bal_text_reset(&old);
+    return rc;
+}
+
 static BalStatus tables_write(const Demo *d, BalError *err) {
     BalText manifest = {0}, planted = {0}, path = {0};
     bal_text_add(&manifest, "id,media,label,split\n");
@@ -271,11 +289,11 @@ static BalStatus tables_write(const Demo *d, BalError *err) {
     }
     bal_path_join(&path, d->dir, "manifest.csv");
     BalStatus rc = bal_text_ok(&manifest, err);
-    if (rc == BAL_OK) rc = bal_file_write(path.data, manifest.data, manifest.len, err);
+    if (rc == BAL_OK) rc = table_write(path.data, &manifest, err);
     bal_text_clear(&path);
     bal_path_join(&path, d->dir, "planted.csv");
     if (rc == BAL_OK) rc = bal_text_ok(&planted, err);
-    if (rc == BAL_OK) rc = bal_file_write(path.data, planted.data, planted.len, err);
+    if (rc == BAL_OK) rc = table_write(path.data, &planted, err);
     bal_text_reset(&manifest);
     bal_text_reset(&planted);
     bal_text_reset(&path);
@@ -289,8 +307,8 @@ BalStatus bal_demo_make(const char *dir, int64_t n, uint64_t seed, int threads, 
     bal_path_join(&clips, dir, "clips");
     BalStatus rc = bal_text_ok(&clips, err);
     if (rc == BAL_OK) rc = bal_make_dirs(clips.data, err);
-    if (rc == BAL_OK) rc = bal_parallel(threads, n + N_BROKEN, 64, make_one, made_one, &d, err);
     if (rc == BAL_OK) rc = tables_write(&d, err);
+    if (rc == BAL_OK) rc = bal_parallel(threads, n + N_BROKEN, 64, make_one, made_one, &d, err);
     bal_text_reset(&clips);
     return rc;
 }

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <avbalance/analysis.h>
+#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/train.h"
@@ -101,7 +102,21 @@ static void print(BalCli *cli, const Estimate *self, const BalScores *s, int64_t
     bal_text_char(&cli->out, '\n');
 }
 
+/* scores.csv of an estimate may be written again; one that came from elsewhere is not ours. */
+static BalStatus check_folder(const BalCli *cli, const char *dir, BalError *err) {
+    BalText scores = {0}, summary = {0};
+    bal_path_join(&scores, dir, "scores.csv");
+    bal_path_join(&summary, dir, "estimate.json");
+    BalStatus rc = bal_text_ok(&scores, err);
+    if (rc == BAL_OK) rc = bal_text_ok(&summary, err);
+    if (rc == BAL_OK && !bal_file_exists(summary.data)) rc = bal_cli_may_write(cli, scores.data, err);
+    bal_text_reset(&scores);
+    bal_text_reset(&summary);
+    return rc;
+}
+
 static BalStatus estimate(BalCli *cli, const Estimate *self, const BalStore *store, BalError *err) {
+    BAL_TRY(check_folder(cli, self->common.out, err));
     BalEstimateSpec spec = bal_estimate_spec_default();
     BAL_TRY(bal_cli_recipe(cli, &self->common, store, &spec.recipe, err));
     spec.dir = self->common.out;

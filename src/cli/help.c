@@ -55,8 +55,10 @@ static void help_flags(BalText *out, const BalFlag *flags) {
         }
         bal_text_f(out, "%*s  %s", (int)(30 - width), "", f->help);
         if (f->min != 0 || f->max != 0) {
-            bal_text_f(out, "; from %g", f->min);
-            if (f->max < 1e15) bal_text_f(out, " to %g", f->max);
+            bal_text_add(out, "; from ");
+            bal_text_real(out, f->min);
+            if (f->max < 1e15) bal_text_add(out, " to ");
+            if (f->max < 1e15) bal_text_real(out, f->max);
         }
         if (f->kind == BAL_FLAG_LIST) bal_text_add(out, "; may be repeated");
         if (f->def) bal_text_f(out, " (default %s)", f->def);
@@ -65,7 +67,7 @@ static void help_flags(BalText *out, const BalFlag *flags) {
 }
 
 void bal_help_command(BalText *out, const BalCommand *c) {
-    bal_text_f(out, "usage: avbalance %s %s\n\n%s.\n", c->name, c->usage, c->summary);
+    bal_text_f(out, "usage: avbalance %s%s%s\n\n%s.\n", c->name, *c->usage ? " " : "", c->usage, c->summary);
     if (c->details) bal_text_f(out, "\n%s\n", c->details);
     if (c->flags) {
         bal_text_add(out, "\noptions:\n");

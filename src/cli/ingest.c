@@ -76,11 +76,41 @@ static BalStatus print(BalCli *cli, const BalManifest *m, const BalIngestResult 
     return BAL_OK;
 }
 
-static void print_dialects(BalText *out) {
+static void print_dialects(BalText *out, bool json) {
+    BalJsonOut o = bal_json_out(out, true);
+    if (json) {
+        bal_json_open(&o, NULL, '{');
+        bal_json_add_text(&o, "schema", "avbalance/dialects/1");
+        bal_json_open(&o, "dialects", '[');
+    }
     for (int i = 0; i < bal_dialect_count(); i++) {
         const char *summary, *name = bal_dialect_name(i, &summary);
-        bal_text_f(out, "%-20s %s\n", name, summary);
+        if (!json) {
+            bal_text_f(out, "%-20s %s\n", name, summary);
+            continue;
+        }
+        bal_json_open(&o, NULL, '{');
+        bal_json_add_text(&o, "name", name);
+        bal_json_add_text(&o, "summary", summary);
+        bal_json_close(&o, '}');
     }
+    if (!json) return;
+    bal_json_close(&o, ']');
+    bal_json_close(&o, '}');
+    bal_text_char(out, '\n');
+}
+
+/* A clip without a label may lie in a store, but training refuses it: better said before hours of decoding. */
+static void tell_unlabelled(const BalCli *cli, const BalManifest *m) {
+    int64_t n = 0, first = 0;
+    for (int64_t i = m->n - 1; i >= 0; i--)
+        if (m->clip[i].label < 0) {
+            first = i;
+            n++;
+        }
+    if (n)
+        bal_cli_warn(cli, "%lld of %lld clips have no label, first: %s (line %lld of the manifest); training needs one",
+                     (long long)n, (long long)m->n, m->clip[first].id, (long long)m->clip[first].line);
 }
 
 /* ---- what is done ---- */
@@ -120,7 +150,7 @@ static BalStatus ingest(BalCli *cli, const BalManifest *m, const BalFeatureRecip
 static BalStatus run(BalCli *cli, BalError *err) {
     const Ingest *self = cli->self;
     if (self->dialect && !strcmp(self->dialect, "help")) {
-        print_dialects(&cli->out);
+        print_dialects(&cli->out, cli->json);
         return BAL_OK;
     }
     if (!self->out) return BAL_FAIL(err, BAL_E_ARG, "say where the store shall be: -o STORE");
@@ -136,22 +166,24 @@ static BalStatus run(BalCli *cli, BalError *err) {
     BalManifest m = {0};
     BAL_TRY(bal_manifest_load_all(&m, cli->args, cli->n_args, &spec, err));
     if (m.note && m.note[0]) bal_cli_note(cli, "%s", m.note);
+    tell_unlabelled(cli, &m);
     BalStatus rc = ingest(cli, &m, &recipe.feature, err);
     bal_manifest_reset(&m);
     return rc;
 }
 
 static void more_help(BalText *out) {
-    bal_text_add(out, "\nKeys of a recipe (--set KEY=VALUE):\n");
+    bal_text_add(out, "Keys of a recipe (--set KEY=VALUE):\n");
     bal_options_help(bal_feature_options(), out);
 }
 
 #define AT(field) .offset = offsetof(Ingest, field)
 static const BalFlag flags[] = {
     {"out", 'o', BAL_FLAG_STRING, "STORE", "folder of the store (required)", AT(out)},
-    {"recipe", 'r', BAL_FLAG_STRING, "RECIPE",
-     "name (`recipes` lists them) or YAML file: its audio.* and visual.* say what is kept of a clip", AT(recipe)},
-    {"set", 0, BAL_FLAG_LIST, "KEY=VALUE", "change one key of the recipe; may be given several times", AT(set)},
+    {"recipe", 'r', BAL_FLAG_STRING, "NAME|FILE",
+     "a recipe of this build (see `recipes`) or a YAML file; its audio.* and visual.* say what is kept of a clip",
+     AT(recipe)},
+    {"set", 's', BAL_FLAG_LIST, "KEY=VALUE", "override one value of the recipe", AT(set)},
     {"workers", 'w', BAL_FLAG_INT, "N", "clips decoded at once (default: --threads)", AT(workers), .min = 1,
      .max = 1024},
     {"dialect", 0, BAL_FLAG_STRING, "NAME", "form of the manifest where it cannot be told; `help` lists them",

@@ -1,4 +1,5 @@
 /* avbalance: find the command, let the frame parse its arguments, run it, print its result or its error, pick the exit code. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,15 +47,15 @@ static int exit_code(BalStatus rc) {
     }
 }
 
-static int fail(BalStatus rc, const BalError *err, bool verbose) {
+static int fail(BalStatus rc, const BalError *err, const BalCommon *common) {
     bal_progress_pause();
     if (rc == BAL_E_CANCELLED) {
-        fputs("interrupted; run the same command again to continue\n", stderr);
+        fprintf(stderr, "interrupted; run the same command again%s to continue\n", common->force ? " without -f" : "");
         return exit_code(rc);
     }
     bool colour = isatty(STDERR_FILENO) && !getenv("NO_COLOR");
     fprintf(stderr, "%serror:%s %s\n", colour ? "\033[1;31m" : "", colour ? "\033[0m" : "", err->text);
-    if (verbose) fprintf(stderr, "  (%s at %s:%d)\n", bal_status_name(rc), err->file, err->line);
+    if (common->verbose) fprintf(stderr, "  (%s at %s:%d)\n", bal_status_name(rc), err->file, err->line);
     return exit_code(rc);
 }
 
@@ -64,7 +65,7 @@ static int print(BalText *text) {
     BalError err = {0};
     BalStatus rc = bal_cli_flush(&cli, &err);
     bal_text_reset(&cli.out);
-    return rc < 0 ? fail(rc, &err, false) : 0;
+    return rc < 0 ? fail(rc, &err, &(BalCommon){0}) : 0;
 }
 
 static const BalCommand *find_command(const char *name, BalError *err) {
@@ -117,7 +118,15 @@ static void let_threads_sleep(char **argv) {
     if (setenv("OMP_WAIT_POLICY", "passive", 1) == 0) execv("/proc/self/exe", argv); /* no harm done where it fails */
 }
 
+/* A standard stream that the caller closed must not become the number of an output file. Opened the wrong way round, so that
+ * using it still fails. */
+static void fill_standard_streams(void) {
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_RDONLY : O_WRONLY) < 0) _exit(1);
+}
+
 int main(int argc, char **argv) {
+    fill_standard_streams();
     let_threads_sleep(argv);
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
@@ -125,6 +134,7 @@ int main(int argc, char **argv) {
 
     BalError err = {0};
     BalText text = {0};
+    BalCommon common = {0};
     if (argc < 2) {
         bal_help_program(&text);
         fputs(bal_text_str(&text), stderr);
@@ -142,14 +152,13 @@ int main(int argc, char **argv) {
         return print(&text);
     }
     const BalCommand *c = find_command(help ? argv[2] : word, &err);
-    if (!c) return fail(BAL_E_ARG, &err, false);
+    if (!c) return fail(BAL_E_ARG, &err, &common);
     if (help) {
         bal_help_command(&text, c);
         return print(&text);
     }
-    BalCommon common = {0};
     BalStatus rc = run_command(c, argc - 2, argv + 2, &common, &err);
-    int code = rc < 0 ? fail(rc, &err, common.verbose) : exit_code(rc);
+    int code = rc < 0 ? fail(rc, &err, &common) : exit_code(rc);
     if (fclose(stdout) != 0 && code == 0) return 1;
     return code;
 }

@@ -41,7 +41,8 @@ static BalStatus run(BalCli *cli, BalError *err) {
     }
     for (int i = 0; i < bal_model_count(); i++) {
         const BalModelOps *m = bal_model_at(i);
-        bal_text_f(&cli->out, "%-12s %s\n%-12s %s\n", m->name, m->summary, "", m->paper);
+        bal_text_f(&cli->out, "%-12s %s\n", m->name, m->summary);
+        if (*m->paper) bal_text_f(&cli->out, "%-12s %s\n", "", m->paper);
     }
     bal_text_add(&cli->out, "\nComputed by (--backend, best first):\n");
     for (int i = 0; i < bal_backend_count(); i++) {

@@ -4,42 +4,60 @@
 #include "base/json.h"
 #include "cli/command.h"
 
-static BalStatus show(BalCli *cli, const char *name, BalError *err) {
-    const char *yaml, *names[64];
+static void add_json(BalJsonOut *o, int i) {
+    const char *yaml, *name = bal_recipe_at(i, NULL, &yaml);
+    bal_json_add_text(o, "name", name);
+    bal_json_add_text(o, "yaml", yaml);
+}
+
+static BalStatus show(BalCli *cli, const char *wanted, BalError *err) {
+    BalText list = {0};
     for (int i = 0; i < bal_recipe_count(); i++) {
-        names[i % 64] = bal_recipe_at(i, NULL, &yaml);
-        if (strcmp(names[i % 64], name)) continue;
-        bal_text_add(&cli->out, yaml);
+        const char *yaml, *name = bal_recipe_at(i, NULL, &yaml);
+        bal_text_f(&list, "%s%s", i ? ", " : "", name);
+        if (strcmp(name, wanted)) continue;
+        bal_text_reset(&list);
+        if (!cli->json) {
+            bal_text_add(&cli->out, yaml);
+            return BAL_OK;
+        }
+        BalJsonOut o = bal_json_out(&cli->out, true);
+        bal_json_open(&o, NULL, '{');
+        bal_json_add_text(&o, "schema", "avbalance/recipe/1");
+        add_json(&o, i);
+        bal_json_close(&o, '}');
+        bal_text_char(&cli->out, '\n');
         return BAL_OK;
     }
-    const char *near = bal_closest(name, names, bal_recipe_count());
-    return BAL_FAIL(err, BAL_E_ARG, "there is no recipe \"%s\"%s%s", name, near ? "; did you mean " : "",
-                    near ? near : "");
+    BAL_FAIL(err, BAL_E_ARG, "there is no recipe \"%s\"; there are: %s", wanted, bal_text_str(&list));
+    bal_text_reset(&list);
+    return BAL_E_ARG;
+}
+
+static void list_json(BalText *out) {
+    BalJsonOut o = bal_json_out(out, true);
+    bal_json_open(&o, NULL, '{');
+    bal_json_add_text(&o, "schema", "avbalance/recipes/1");
+    bal_json_open(&o, "recipes", '[');
+    for (int i = 0; i < bal_recipe_count(); i++) {
+        bal_json_open(&o, NULL, '{');
+        add_json(&o, i);
+        bal_json_close(&o, '}');
+    }
+    bal_json_close(&o, ']');
+    bal_json_close(&o, '}');
+    bal_text_char(out, '\n');
 }
 
 static BalStatus run(BalCli *cli, BalError *err) {
     if (cli->n_args) return show(cli, cli->args[0], err);
-    BalJsonOut o = bal_json_out(&cli->out, true);
     if (cli->json) {
-        bal_json_open(&o, NULL, '{');
-        bal_json_add_text(&o, "schema", "avbalance/recipes/1");
-        bal_json_open(&o, "recipes", '[');
+        list_json(&cli->out);
+        return BAL_OK;
     }
     for (int i = 0; i < bal_recipe_count(); i++) {
-        const char *summary, *yaml, *name = bal_recipe_at(i, &summary, &yaml);
-        if (!cli->json) {
-            bal_text_f(&cli->out, "%-16s %.*s\n", name, (int)strcspn(summary, "\n"), summary);
-            continue;
-        }
-        bal_json_open(&o, NULL, '{');
-        bal_json_add_text(&o, "name", name);
-        bal_json_add_text(&o, "yaml", yaml);
-        bal_json_close(&o, '}');
-    }
-    if (cli->json) {
-        bal_json_close(&o, ']');
-        bal_json_close(&o, '}');
-        bal_text_char(&cli->out, '\n');
+        const char *summary, *name = bal_recipe_at(i, &summary, NULL);
+        bal_text_f(&cli->out, "%-18s %.*s\n", name, (int)strcspn(summary, "\n"), summary);
     }
     return BAL_OK;
 }

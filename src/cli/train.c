@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <avbalance/method.h>
 #include "base/json.h"
-#include "base/thread.h"
 
 BalStatus bal_cli_recipe(const BalCli *cli, const BalTrainFlags *flags, const BalStore *store, BalRecipe *out,
                          BalError *err) {
@@ -24,13 +23,13 @@ BalStatus bal_cli_recipe(const BalCli *cli, const BalTrainFlags *flags, const Ba
     r.feature = *bal_store_recipe(store);
     BAL_TRY(bal_recipe_load(&r, flags->recipe, set, n, err));
     if (cli->seed_given) r.train.seed = cli->seed;
-    if (!r.train.threads || cli->threads != bal_cpu_count()) r.train.threads = cli->threads;
+    if (!r.train.threads || cli->threads_given) r.train.threads = cli->threads;
     *out = r;
     return BAL_OK;
 }
 
 void bal_train_more_help(BalText *out) {
-    bal_text_add(out, "\nKeys of a recipe (--set KEY=VALUE), beside the audio.* and visual.* of the store:\n");
+    bal_text_add(out, "Keys of a recipe (--set KEY=VALUE), beside the audio.* and visual.* of the store:\n");
     bal_options_help(bal_input_options(), out);
     bal_options_help(bal_train_options(), out);
 }

@@ -31,3 +31,11 @@
 0	^all +2 	-	$A split $D/foreign.tsv --id-column=file --audio-column voice --visual-column face
 0	4 clips	-	cp $D/small.csv ./-x.csv && $A summary -- -x.csv
 2	-	has no option -x	$A summary -x.csv
+# what scripts do by accident
+2	-	--threads: '9999' is not allowed; allowed: integer from 0 to 1024	$A summary $D/small.csv --threads 9999
+2	-	argument 1 is empty	$A summary ""
+2	-	--out is given, but empty	$A datamap $D/small.csv -o ""
+2	-	taken is a file; name a folder	touch taken; $A split $D/small.csv -o taken
+# a closed stream is not taken for an output file
+1	-	*	$A split $D/small.csv -o closed >&- 2>&- <&-
+0	-	-	$A split $D/small.csv -o open >out && cat open/* >a && cat closed/* | cmp - a; rm out a

@@ -20,3 +20,14 @@
 0	*	*	test -d one || exit 0; $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --shard-mb 0.1 --json -q | grep -q '"schema": *"avbalance/ingest/1"'
 0	*	*	test -d one || exit 0; $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --set audio.frames=100 -q 2>err; test $? = 5 && grep -q "another feature recipe" err
 0	*	*	test -d one || exit 0; $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --set audio.frames=100 -qf | grep -q "24 of 24 clips stored"
+# said before anything is decoded
+3	-	2 of 2 clips have no label, first: a \(line 2	printf 'id,media,label,split\na,no-a.mp4,,train\nb,no-b.mp4,,train\n' >unlabelled.csv; $A ingest unlabelled.csv -o unlabelled
+2	-	cannot deal 1 sources.*--val-share 0	printf 'id,media,label,split\na,a.mp4,x,train\n' >one.csv; $A ingest one.csv -o one-clip
+0	"schema": "avbalance/dialects/1"	-	$A ingest --dialect help --json
+2	-	missing.csv is a file; name a folder	$A ingest missing.csv -o missing.csv
+# recipes
+3	-	r.yaml: line 2: a tab.*spaces	printf 'train:\n\tbatch: 16\n' >r.yaml; $A ingest missing.csv -r r.yaml -o never
+3	-	r.yaml: the file is empty	printf '' >r.yaml; $A ingest missing.csv -r r.yaml -o never
+3	-	r.yaml: line 2: train.batch: '1' is not allowed; allowed: integer from 2	printf 'train:\n  batch: 1\n' >r.yaml; $A ingest missing.csv -r r.yaml -o never
+3	-	r.yaml: line 3: hop: this key was already given	printf 'audio:\n  hop: 1\n  hop: 2\n' >r.yaml; $A ingest missing.csv -r r.yaml -o never
+3	-	r.yaml: line 2: unknown key 'audio.hopp'; did you mean 'audio.hop'	printf 'audio:\n  hopp: 1\n' >r.yaml; $A ingest missing.csv -r r.yaml -o never

@@ -17,4 +17,4 @@
 3	-	line 2: has 2 fields, the header has 3	$A split $D/short.csv -o bad
 1	-	nothing.csv: cannot open	$A split nothing.csv -o bad
 0	-	*	ls bad 2>/dev/null | grep -v "^$"; true
-1	-	cannot	touch file && $A split $D/small.csv -o file/sub
+2	-	file is a file; name a folder	touch file && $A split $D/small.csv -o file/sub

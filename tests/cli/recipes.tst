@@ -1,0 +1,6 @@
+# The recipes of the build, as text and JSON.
+0	^demo +demo: 	-	$A recipes
+0	^train:	-	$A recipes demo
+0	"schema": "avbalance/recipes/1"	-	$A recipes --json
+0	"schema": "avbalance/recipe/1"	-	$A recipes demo --json
+2	-	no recipe "dem"; there are: .*demo	$A recipes dem

@@ -1,0 +1,16 @@
+# train and estimate: damaged stores, folders of others; where the shared clips are not there, only usage.
+1	-	nowhere: there is no such folder; `avbalance ingest` makes one	$A train nowhere -m audio -o r
+1	-	\.: not a store	$A train . -m audio -o r
+2	-	--method is missing	$A train st -o r
+# real clips, a small model
+0	*	-	S=$D/../../../../shared/data/avdigits/sample_clips; test -d $S || exit 0; $A ingest $S/labels.tsv -r demo -o st -q
+# a run that could not begin does not bind its folder
+0	-	-	test -d st || exit 0; $A train st -m audio -r demo --set train.model=none -o r -q 2>/dev/null; test $? = 2
+0	*	-	test -d st || exit 0; $A train st -m audio -r demo --set train.model=tiny --epochs 2 -q -o r
+0	-	-	test -d st || exit 0; $A train st -m audio -r demo --set train.model=tiny --epochs 2 -q --seed 7 -o r 2>err; test $? = 5 && grep -q "train.seed" err
+# damage
+0	-	-	test -d st || exit 0; cp -r st changed; sed -i '0,/"hash": "./s//"hash": "g/' changed/store.json; $A train changed -m audio -o r2 2>err; test $? = 5 && grep -q "changed/store.json.*ingest anew" err && test ! -e r2
+0	-	-	test -d st || exit 0; cp -r st cut; truncate -s -1000 cut/shard-000000.tar; $A train cut -m audio -o r2 2>err; test $? = 5 && grep -q "shard-000000.tar has .*ingest anew" err && test ! -e r2
+# one process at a time; nobody's scores.csv is written over
+0	-	-	test -d st || exit 0; ($A train st -m audio -r demo --set train.model=tiny --epochs 2000 -q -o busy >/dev/null 2>&1 & p=$!; while [ ! -e busy/ids.txt ]; do sleep 0.05; done; $A train st -m audio -r demo --set train.model=tiny --epochs 2000 -q -o busy 2>err; code=$?; kill -9 $p; test $code = 2 && grep -q "another process" err)
+0	-	-	test -d st || exit 0; mkdir own; echo mine >own/scores.csv; $A estimate st -r demo --set train.model=tiny --epochs 1 -q -o own 2>err; test $? = 2 && grep -q "own/scores.csv is already there" err && test "$(ls own)" = scores.csv
