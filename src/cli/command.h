@@ -77,6 +77,7 @@ typedef struct BalCommand {
     size_t self_size;
     BalStatus (*run)(BalCli *cli, BalError *err);
     void (*more_help)(BalText *out); /* optional: appended to the help, such as bal_options_help of a recipe */
+    bool trains;                     /* its OpenMP threads shall sleep while they wait (main.c) */
 } BalCommand;
 
 extern const BalCommand *const bal_commands[];

@@ -294,4 +294,5 @@ const BalCommand bal_cmd_demo = {
     .flags = flags,
     .self_size = sizeof(Demo),
     .run = run,
+    .trains = true,
 };

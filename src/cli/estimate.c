@@ -167,5 +167,6 @@ const BalCommand bal_cmd_estimate = {
     .flags = flags,
     .self_size = sizeof(Estimate),
     .run = run,
+    .trains = true,
     .more_help = bal_train_more_help,
 };

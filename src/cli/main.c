@@ -112,10 +112,14 @@ done:
 
 /* Threads of the OpenMP runtime wait for each other by spinning unless told otherwise. On a machine that does anything else
  * besides, a spinner keeps the processor that the late thread needs: training then runs 5 to 8 times slower. The runtime reads
- * its settings before main, hence the program starts itself once more with them. */
+ * its settings before main, hence a program that is to train starts itself once more with them. */
 static void let_threads_sleep(char **argv) {
+    char self[4096];
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
-    if (setenv("OMP_WAIT_POLICY", "passive", 1) == 0) execv("/proc/self/exe", argv); /* no harm done where it fails */
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n <= 0 || setenv("OMP_WAIT_POLICY", "passive", 1) != 0) return;
+    self[n] = 0;
+    execv(self, argv); /* no harm done where it fails */
 }
 
 /* A standard stream that the caller closed must not become the number of an output file. Opened the wrong way round, so that
@@ -127,7 +131,6 @@ static void fill_standard_streams(void) {
 
 int main(int argc, char **argv) {
     fill_standard_streams();
-    let_threads_sleep(argv);
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
@@ -157,6 +160,7 @@ int main(int argc, char **argv) {
         bal_help_command(&text, c);
         return print(&text);
     }
+    if (c->trains) let_threads_sleep(argv);
     BalStatus rc = run_command(c, argc - 2, argv + 2, &common, &err);
     int code = rc < 0 ? fail(rc, &err, &common) : exit_code(rc);
     if (fclose(stdout) != 0 && code == 0) return 1;

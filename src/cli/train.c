@@ -108,5 +108,6 @@ const BalCommand bal_cmd_train = {
     .flags = flags,
     .self_size = sizeof(Train),
     .run = run,
+    .trains = true,
     .more_help = bal_train_more_help,
 };
