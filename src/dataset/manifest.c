@@ -110,8 +110,8 @@ static BalStatus folder_of(char **out, const char *path, BalError *err) {
     if (slash == *out) slash++;
     if (slash)
         *slash = '\0';
-    else
-        strcpy(*out, *path ? "." : ""); /* a bare name has room for it */
+    else if (*path)
+        memcpy(*out, ".", 2); /* a bare name has room for it */
     return BAL_OK;
 }
 

@@ -1,5 +1,6 @@
 /* The builder: rows in, a checked manifest out. */
 #include "dataset/manifest.h"
+#include <assert.h>
 #include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
@@ -59,6 +60,7 @@ static uint64_t fnv1a(const char *s, size_t n) {
 static int64_t slot_of(const BalNameSet *set, const char *s, size_t n) {
     int64_t i = (int64_t)(fnv1a(s, n) & (uint64_t)(set->n_slots - 1));
     for (; set->slot[i]; i = (i + 1) & (set->n_slots - 1)) {
+        assert(set->name);
         const char *have = set->name[set->slot[i] - 1];
         if (strncmp(have, s, n) == 0 && have[n] == '\0') break;
     }
@@ -123,6 +125,7 @@ static BalField trimmed(BalField f) {
 
 static BalStatus check_text(const BalBuild *b, const char *what, BalField f, int64_t line, BalError *err) {
     bool bad = f.n > 1000;
+    assert(f.s || !f.n);
     for (size_t i = 0; i < f.n && !bad; i++) bad = (unsigned char)f.s[i] < ' ' || f.s[i] == 127;
     return bad ? BAL_FAIL(err, BAL_E_FORMAT,
                           "%s: line %lld: the %s holds a control character or is longer than 1000 bytes", b->path,

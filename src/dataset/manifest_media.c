@@ -3,6 +3,7 @@
  * Where the clip's own file is not there but its whole source video is ({yt}.mp4 for {yt}_000030_000040), the clip is a stretch of
  * that one, if its id tells the time. Folders are listed once, not asked once per clip. */
 #include "dataset/manifest.h"
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,6 +53,7 @@ fail:
 
 static const char *listed(const Listing *l, BalField stem) {
     int64_t i = stem.n ? bal_name_find(&l->stems, stem.s, stem.n) : -1;
+    assert(i < 0 || l->file);
     return i < 0 ? NULL : l->file[i];
 }
 

@@ -9,6 +9,7 @@
  * This trusts the packets' times and kinds. Where those are incomplete or odd, or where anything fails on the way (an error, a wanted
  * picture that does not come out), everything is decoded from the list's beginning instead. */
 #include "media/frames.h"
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -203,6 +204,7 @@ static int by_packet(const void *a, const void *b) {
 /* j->target: wanted pictures in decoding order, each with the packet that decoding must begin at. */
 static bool plan(Job *j) {
     const BalCodedList *l = j->list;
+    assert(j->target);
     for (int k = 0; k < j->wish->n; k++) {
         size_t packet = j->order[shown_at(j, j->wish->t_s[k])];
         Target *last = j->n_targets ? &j->target[j->n_targets - 1] : NULL;

@@ -39,7 +39,7 @@ static BalStatus keep(BalRun *run, int64_t clip, int label, const float *z, cons
     if (split == BAL_SPLIT_NONE) return BAL_OK;
     s->split[split].n++;
     s->split[split].right += right;
-    s->split[split].loss -= log(fmax(p[label], FLT_MIN));
+    s->split[split].loss -= log((double)fmaxf(p[label], FLT_MIN));
     return BAL_OK;
 }
 
