@@ -55,4 +55,5 @@ const BalCommand bal_cmd_datamap = {"datamap",
                                     flags,
                                     sizeof(DatamapArgs),
                                     run,
-                                    NULL};
+                                    NULL,
+                                    false};

@@ -89,4 +89,5 @@ const BalCommand bal_cmd_heatmap = {
     flags,
     sizeof(HeatmapArgs),
     run,
-    NULL};
+    NULL,
+    false};

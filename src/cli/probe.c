@@ -242,4 +242,5 @@ const BalCommand bal_cmd_probe = {"probe",
                                   flags,
                                   sizeof(ProbeArgs),
                                   run,
-                                  more_help};
+                                  more_help,
+                                  false};

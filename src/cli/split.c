@@ -124,4 +124,5 @@ const BalCommand bal_cmd_split = {
     flags,
     sizeof(SplitArgs),
     run,
-    NULL};
+    NULL,
+    false};

@@ -166,4 +166,5 @@ const BalCommand bal_cmd_summary = {"summary",
                                     flags,
                                     sizeof(SummaryArgs),
                                     run,
-                                    NULL};
+                                    NULL,
+                                    false};
