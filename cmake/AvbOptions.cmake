@@ -33,3 +33,8 @@ if(AVB_COVERAGE)
   add_compile_options(--coverage -O1)
   add_link_options(--coverage)
 endif()
+
+option(AVB_CUDA "CUDA backend" OFF)
+if(AVB_CUDA)
+  message(FATAL_ERROR "AVB_CUDA=ON, but this version has no CUDA backend: configure without it")
+endif()
