@@ -12,6 +12,8 @@ target_link_libraries(libavbalance PRIVATE ${libs})
 target_include_directories(libavbalance INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 set_target_properties(libavbalance PROPERTIES OUTPUT_NAME avbalance VERSION ${PROJECT_VERSION} SOVERSION 0 EXPORT_NAME avbalance
   LINKER_LANGUAGE C)
+target_link_options(libavbalance PRIVATE -Wl,--version-script=${CMAKE_CURRENT_SOURCE_DIR}/cmake/libavbalance.map)
+set_target_properties(libavbalance PROPERTIES LINK_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/cmake/libavbalance.map)
 if(NOT AVB_SANITIZE)
   target_link_options(libavbalance PRIVATE -Wl,--no-undefined)
 endif()
