@@ -1,5 +1,5 @@
-/* Is any id in the table twice? Ascending ids cannot be. Otherwise the 64-bit hashes noted by the scan are dealt into 256 heaps by
- * their top byte, first inside each chunk, then each heap is gathered and put into a small hash table that fits the cache.
+/* Is any id in the table twice? Ascending ids cannot be. Otherwise the 64-bit hashes noted by the scan, which each chunk has dealt into
+ * heaps by their top bits while they were in the cache, go heap by heap into a small hash table that fits the cache.
  * Equal hashes are only a suspicion (one in a million tables of ten million rows has such a pair by chance): the file is then read
  * again for the ids themselves, which also tells their lines. */
 #include <string.h>
@@ -8,13 +8,20 @@
 #include "base/mem.h"
 #include "base/thread.h"
 
-#define HEAPS    256
-#define MAX_SEEN 1024
+#define HEAPS         512
+#define HEAPS_PER_JOB 16
+#define HEAP(hash)    ((hash) >> 55)
+#define MAX_SEEN      1024
+
+typedef struct Table {
+    uint64_t *place;
+    size_t cap;
+} Table;
 
 typedef struct Doubled {
     const BalScoresFile *f;
-    uint32_t (*heap_at)[HEAPS + 1]; /* [n_chunks] where each heap begins among the chunk's hashes */
-    uint64_t suspect[HEAPS];        /* per heap the first hash that came twice; 0: none */
+    Table *table;            /* [threads] */
+    uint64_t suspect[HEAPS]; /* per heap the first hash that came twice; 0: none */
 } Doubled;
 
 static bool is_ascending(const BalScoresFile *f) {
@@ -22,59 +29,56 @@ static bool is_ascending(const BalScoresFile *f) {
     for (int64_t i = 0; i < f->n_chunks; i++) {
         const BalScoresChunk *c = &f->chunk[i];
         if (!c->n) continue;
-        if (!c->ascending) return false;
-        if (before) {
-            size_t n = before->last_n < c->first_n ? before->last_n : c->first_n;
-            int order = memcmp(before->last, c->first, n);
-            if (order > 0 || (order == 0 && before->last_n >= c->first_n)) return false;
-        }
+        if (!c->ascending || (before && bal_id_compare(before->last, c->first) >= 0)) return false;
         before = c;
     }
     return true;
 }
 
-/* Counting sort of one chunk's hashes by their top byte. */
-static BalStatus deal_chunk(void *user, int64_t chunk, int worker, BalError *err) {
-    (void)worker;
-    Doubled *d = user;
-    BalScoresChunk *c = &d->f->chunk[chunk];
-    uint32_t *at = d->heap_at[chunk], next[HEAPS] = {0}, sum = 0;
-    uint64_t *sorted = NULL;
-    BAL_TRY(bal_alloc(&sorted, (size_t)c->n, sizeof *sorted, err));
-    for (int64_t i = 0; i < c->n; i++) next[c->hash[i] >> 56]++;
+/* Counting sort by the top bits. */
+BalStatus bal_scores_deal_hashes(BalScoresChunk *c, const uint64_t *hash, BalArena *arena, BalError *err) {
+    uint32_t next[HEAPS] = {0}, sum = 0;
+    BAL_TRY(bal_arena_take(arena, &c->hash, (size_t)c->n, sizeof *c->hash, err));
+    BAL_TRY(bal_arena_take(arena, &c->heap_at, HEAPS + 1, sizeof *c->heap_at, err));
+    for (int64_t i = 0; i < c->n; i++) next[HEAP(hash[i])]++;
     for (int h = 0; h < HEAPS; h++) {
-        at[h] = sum;
+        c->heap_at[h] = sum;
         sum += next[h];
-        next[h] = at[h];
+        next[h] = c->heap_at[h];
     }
-    at[HEAPS] = sum;
-    for (int64_t i = 0; i < c->n; i++) sorted[next[c->hash[i] >> 56]++] = c->hash[i];
-    bal_free(c->hash);
-    c->hash = sorted;
+    c->heap_at[HEAPS] = sum;
+    for (int64_t i = 0; i < c->n; i++) c->hash[next[HEAP(hash[i])]++] = hash[i];
     return BAL_OK;
 }
 
 /* Open addressing; 0 marks a free place, and the hash 0 itself is stored as 1 (a suspicion more, never one less). */
-static BalStatus check_heap(void *user, int64_t heap, int worker, BalError *err) {
-    (void)worker;
-    Doubled *d = user;
-    uint64_t n = 0, places = 16, *table = NULL;
-    for (int64_t i = 0; i < d->f->n_chunks; i++) n += d->heap_at[i][heap + 1] - d->heap_at[i][heap];
+static BalStatus check_heap(Doubled *d, int heap, Table *t, BalError *err) {
+    const BalScoresFile *f = d->f;
+    uint64_t n = 0, places = 16;
+    for (int64_t i = 0; i < f->n_chunks; i++) n += f->chunk[i].heap_at[heap + 1] - f->chunk[i].heap_at[heap];
     while (places < 2 * n) places *= 2;
-    BAL_TRY(bal_alloc(&table, places, sizeof *table, err));
-    for (int64_t i = 0; i < d->f->n_chunks && !d->suspect[heap]; i++) {
-        for (uint32_t k = d->heap_at[i][heap]; k < d->heap_at[i][heap + 1]; k++) {
-            uint64_t h = d->f->chunk[i].hash[k], place = h;
+    BAL_TRY(bal_grow(&t->place, &t->cap, places, sizeof *t->place, err));
+    memset(t->place, 0, places * sizeof *t->place);
+    for (int64_t i = 0; i < f->n_chunks; i++) {
+        const BalScoresChunk *c = &f->chunk[i];
+        for (uint32_t k = c->heap_at[heap]; k < c->heap_at[heap + 1]; k++) {
+            uint64_t h = c->hash[k], place = h;
             if (!h) h = 1;
-            while (table[place &= places - 1] && table[place] != h) place++;
-            if (table[place] == h) {
+            while (t->place[place &= places - 1] && t->place[place] != h) place++;
+            if (t->place[place] == h) {
                 d->suspect[heap] = h;
-                break;
+                return BAL_OK;
             }
-            table[place] = h;
+            t->place[place] = h;
         }
     }
-    bal_free(table);
+    return BAL_OK;
+}
+
+static BalStatus check_heaps(void *user, int64_t job, int worker, BalError *err) {
+    Doubled *d = user;
+    for (int h = 0; h < HEAPS_PER_JOB; h++)
+        BAL_TRY(check_heap(d, (int)job * HEAPS_PER_JOB + h, &d->table[worker], err));
     return BAL_OK;
 }
 
@@ -93,7 +97,7 @@ static BalStatus search_row(void *user, const BalScoreRow *row, int64_t line, Ba
     Search *s = user;
     uint64_t h = bal_id_hash(row->id.s, row->id.n);
     if (!h) h = 1;
-    if (s->d->suspect[h >> 56] != h) return BAL_OK;
+    if (s->d->suspect[HEAP(h)] != h) return BAL_OK;
     for (int i = 0; i < s->n_seen; i++)
         if (s->seen[i].n == row->id.n && !memcmp(s->ids.data + s->seen[i].at, row->id.s, row->id.n))
             return BAL_FAIL(err, BAL_E_FORMAT,
@@ -113,9 +117,8 @@ BalStatus bal_scores_check_doubled(const BalScoresFile *f, BalError *err) {
     if (is_ascending(f)) return BAL_OK;
     Doubled d = {.f = f};
     BalStatus rc;
-    BAL_TRY(bal_alloc(&d.heap_at, (size_t)f->n_chunks, sizeof *d.heap_at, err));
-    BAL_TRY_OR(done, bal_parallel(f->threads, f->n_chunks, 64, deal_chunk, NULL, &d, err));
-    BAL_TRY_OR(done, bal_parallel(f->threads, HEAPS, 64, check_heap, NULL, &d, err));
+    BAL_TRY(bal_alloc(&d.table, (size_t)f->threads, sizeof *d.table, err));
+    BAL_TRY_OR(done, bal_parallel(f->threads, HEAPS / HEAPS_PER_JOB, HEAPS, check_heaps, NULL, &d, err));
     bool any = false;
     for (int h = 0; h < HEAPS; h++) any |= d.suspect[h] != 0;
     if (any) {
@@ -124,6 +127,7 @@ BalStatus bal_scores_check_doubled(const BalScoresFile *f, BalError *err) {
         bal_text_reset(&s.ids);
     }
 done:
-    bal_free(d.heap_at);
+    for (int i = 0; i < f->threads; i++) bal_free(d.table[i].place);
+    bal_free(d.table);
     return rc;
 }

@@ -7,15 +7,25 @@
 
 #include "base/mem.h"
 
+static uint64_t load_be(const char *s) {
+    uint64_t v;
+    memcpy(&v, s, sizeof v);
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(v) : v;
+}
+
 /* The 8 bytes of an id from `from` on, big-endian, zeros behind its end. */
 static uint64_t key_at(const char *s, size_t n, size_t from) {
     uint64_t v = 0;
-    if (n >= from + 8) {
-        memcpy(&v, s + from, 8);
-        return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap64(v) : v;
-    }
+    if (n >= from + 8) return load_be(s + from);
     for (size_t i = 0; i < 8; i++) v = v << 8 | (from + i < n ? (unsigned char)s[from + i] : 0);
     return v;
+}
+
+/* The same where 8 bytes behind the id are readable */
+static uint64_t padded_key_at(const char *s, size_t n, size_t from) {
+    if (n <= from) return 0;
+    uint64_t v = load_be(s + from);
+    return n >= from + 8 ? v : v & ~(UINT64_MAX >> 8 * (n - from));
 }
 
 static int compare(const char *a, size_t n, const char *b, size_t m) {
@@ -27,6 +37,10 @@ static size_t shared_bytes(const char *a, size_t n, const char *b, size_t m, siz
     size_t i = 0;
     if (n < most) most = n;
     if (m < most) most = m;
+    for (; i + 8 <= most; i += 8) {
+        uint64_t differ = load_be(a + i) ^ load_be(b + i);
+        if (differ) return i + (size_t)__builtin_clzll(differ) / 8;
+    }
     while (i < most && a[i] == b[i]) i++;
     return i;
 }
@@ -106,40 +120,34 @@ int bal_id_bucket(const BalIdBorders *b, const char *s, size_t n, int near) {
 
 /* ---- one bucket ---- */
 
-void bal_id_sort_clear(BalIdSort *x) {
-    x->n = x->used = 0;
-}
-
 void bal_id_sort_reset(BalIdSort *x) {
     bal_free(x->item);
     bal_free(x->spare);
-    bal_free(x->text);
     *x = (BalIdSort){0};
 }
 
-BalStatus bal_id_sort_add(BalIdSort *x, const char *s, size_t n, uint16_t tag, BalError *err) {
-    if (x->used + n > UINT32_MAX) return BAL_FAIL(err, BAL_E_NOMEM, "more than 4 GiB of ids begin alike");
-    BAL_TRY(bal_grow(&x->item, &x->item_cap, x->n + 1, sizeof *x->item, err));
-    BAL_TRY(bal_grow(&x->text, &x->text_cap, x->used + n + BAL_ID_PADDING, 1, err));
-    memcpy(x->text + x->used, s, n);
-    x->item[x->n++] = (BalIdItem){.at = (uint32_t)x->used, .n = (uint16_t)n, .tag = tag};
-    x->used += n;
-    return BAL_OK;
+BalStatus bal_id_sort_reserve(BalIdSort *x, size_t n, BalError *err) {
+    return bal_grow(&x->item, &x->item_cap, n, sizeof *x->item, err);
+}
+
+static int compare_entries(const char *a, const char *b) {
+    return compare(a + BAL_ID_HEAD, bal_id_length(a), b + BAL_ID_HEAD, bal_id_length(b));
 }
 
 /* Keys behind the beginning that all ids of the bucket share; true if the ids are in order already. */
 static bool make_keys(BalIdSort *x) {
-    const BalIdItem *a = x->item;
-    size_t shared = a->n;
-    for (size_t i = 1; i < x->n && shared; i++)
-        shared = shared_bytes(x->text + a->at, a->n, x->text + x->item[i].at, x->item[i].n, shared);
+    const char *first = x->item[0].entry;
+    size_t shared = bal_id_length(first);
+    for (size_t i = 1; i < x->n && shared; i++) {
+        const char *e = x->item[i].entry;
+        shared = shared_bytes(first + BAL_ID_HEAD, shared, e + BAL_ID_HEAD, bal_id_length(e), shared);
+    }
     bool ordered = true;
     for (size_t i = 0; i < x->n; i++) {
         BalIdItem *b = &x->item[i];
-        b->key = key_at(x->text + b->at, b->n, shared);
+        b->key = padded_key_at(b->entry + BAL_ID_HEAD, bal_id_length(b->entry), shared);
         if (i && ordered)
-            ordered = b[-1].key < b->key ||
-                      (b[-1].key == b->key && compare(x->text + b[-1].at, b[-1].n, x->text + b->at, b->n) < 0);
+            ordered = b[-1].key < b->key || (b[-1].key == b->key && compare_entries(b[-1].entry, b->entry) < 0);
     }
     return ordered;
 }
@@ -168,14 +176,13 @@ static void radix_sort(BalIdSort *x) {
 }
 
 /* Merge sort of the ids themselves, for a run of equal keys: qsort has no place for the text. */
-static void merge_sort(const char *text, BalIdItem *a, size_t n, BalIdItem *spare) {
+static void merge_sort(BalIdItem *a, size_t n, BalIdItem *spare) {
     if (n < 2) return;
     size_t half = n / 2, i = 0, k = half, to = 0;
-    merge_sort(text, a, half, spare);
-    merge_sort(text, a + half, n - half, spare);
+    merge_sort(a, half, spare);
+    merge_sort(a + half, n - half, spare);
     memcpy(spare, a, half * sizeof *a);
-    while (i < half && k < n)
-        a[to++] = compare(text + spare[i].at, spare[i].n, text + a[k].at, a[k].n) <= 0 ? spare[i++] : a[k++];
+    while (i < half && k < n) a[to++] = compare_entries(spare[i].entry, a[k].entry) <= 0 ? spare[i++] : a[k++];
     while (i < half) a[to++] = spare[i++];
 }
 
@@ -185,7 +192,7 @@ BalStatus bal_id_sort_run(BalIdSort *x, BalError *err) {
     radix_sort(x);
     for (size_t i = 0, end; i < x->n; i = end) {
         for (end = i + 1; end < x->n && x->item[end].key == x->item[i].key;) end++;
-        merge_sort(x->text, x->item + i, end - i, x->spare);
+        merge_sort(x->item + i, end - i, x->spare);
     }
     return BAL_OK;
 }

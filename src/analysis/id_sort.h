@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <avbalance/error.h>
 
 typedef struct BalIdBorders {
@@ -24,23 +25,34 @@ void bal_id_borders_reset(BalIdBorders *b);
 /* Bucket of an id: how many borders are not above it. near: a guess, such as the bucket of the id before. */
 int bal_id_bucket(const BalIdBorders *b, const char *s, size_t n, int near);
 
-#define BAL_ID_PADDING 16 /* readable bytes behind the last id's text */
+/* An id on its way through the sort: 2 bytes length, 2 bytes tag, which is the caller's, then the id. Entries stand one behind the
+ * other, unaligned; behind the last one BAL_ID_PADDING bytes must be readable. */
+#define BAL_ID_HEAD    4
+#define BAL_ID_PADDING 16
+static inline uint16_t bal_id_length(const char *entry) {
+    uint16_t n;
+    memcpy(&n, entry, sizeof n);
+    return n;
+}
+static inline uint16_t bal_id_tag(const char *entry) {
+    uint16_t tag;
+    memcpy(&tag, entry + 2, sizeof tag);
+    return tag;
+}
 
 typedef struct BalIdItem {
     uint64_t key;
-    uint32_t at; /* in the text */
-    uint16_t n, tag;
+    const char *entry;
 } BalIdItem;
 typedef struct BalIdSort { /* zero is valid and empty */
     BalIdItem *item, *spare;
     size_t n, item_cap, spare_cap;
-    char *text;
-    size_t used, text_cap;
 } BalIdSort;
-void bal_id_sort_clear(BalIdSort *x); /* keeps the memory */
 void bal_id_sort_reset(BalIdSort *x);
-BAL_MUST_USE BalStatus bal_id_sort_add(BalIdSort *x, const char *s, size_t n, uint16_t tag,
-                                       BalError *err);               /* n < 65536 */
+BAL_MUST_USE BalStatus bal_id_sort_reserve(BalIdSort *x, size_t n, BalError *err); /* room for n items */
+static inline void bal_id_sort_add(BalIdSort *x, const char *entry) {              /* borrowed; needs room */
+    x->item[x->n++].entry = entry;
+}
 BAL_MUST_USE BalStatus bal_id_sort_run(BalIdSort *x, BalError *err); /* item[0..n) is then in order */
 
 #endif

@@ -1,7 +1,7 @@
 /* Tables of scores read as fast as the disk cache gives them, in any size of memory.
  *
- * The file is cut into chunks of 1 MiB, each chunk is read into its worker's buffer, the rows that begin in it are split by
- * base/csv.h and handed on in blocks. Nothing of the text is kept, so memory does not grow with the file except for 8 bytes per row:
+ * The file is cut into chunks of 1 MiB, each chunk is read into its worker's buffer, the rows that begin in it are read by
+ * scores_row.c and handed on in blocks. Nothing of the text is kept, so memory does not grow with the file except for 8 bytes per row:
  * the hash of its id, from which doubled ids are found at the end (doubled.c). Reading by pread into a buffer that stays in the
  * cache costs no more than a mapping, counts for nothing in the resident size, and a file that is cut short while it is read is a
  * message and not a SIGBUS.
@@ -24,7 +24,6 @@
 #define SLACK_BYTES   ((int64_t)1 << 16) /* read beyond a chunk's end at first, to finish its last row */
 #define LONGEST_ROW   ((int64_t)1 << 20)
 #define HEADER_BYTES  ((int64_t)1 << 16)
-#define PADDING       16 /* line ends behind the text, so that the fast path may look ahead without asking */
 #define ROWS_PER_CALL 128
 
 static const char *const column_names[BAL_SCORE_COLUMNS] = {
@@ -57,12 +56,17 @@ typedef struct Buffer {
     BalCsv csv;
     uint64_t *hash; /* of the ids of the chunk in work */
     size_t hash_cap;
+    BalScoreText before; /* the id before the rows to come */
+    BalText rewritten;   /* where `before` is when csv has rewritten it */
+    BalArena arena;      /* what outlives the chunk */
 } Buffer;
 
 static void buffer_reset(Buffer *b) {
     bal_free(b->data);
     bal_free(b->hash);
     bal_csv_reset(&b->csv);
+    bal_text_reset(&b->rewritten);
+    bal_arena_reset(&b->arena);
 }
 
 /* Point the buffer's csv at the rows that begin in this chunk. A row begins at data_at or behind a line end. *at, which may be
@@ -75,7 +79,7 @@ static BalStatus read_rows(const BalScoresFile *f, int64_t chunk, Buffer *b, int
     const char *last = NULL; /* the line end that closes the last row */
     while (!last) {
         int64_t to = end + slack < f->size ? end + slack : f->size;
-        BAL_TRY(bal_grow(&b->data, &b->cap, (size_t)(to - from) + PADDING, 1, err));
+        BAL_TRY(bal_grow(&b->data, &b->cap, (size_t)(to - from) + BAL_SCORES_PADDING, 1, err));
         BAL_TRY(read_at(f, from + have, b->data + have, (size_t)(to - from - have), err));
         have = to - from;
         int64_t look = end - 1 > from ? end - 1 - from : 0;
@@ -92,7 +96,7 @@ static BalStatus read_rows(const BalScoresFile *f, int64_t chunk, Buffer *b, int
         first = memchr(b->data, '\n', (size_t)have);
         first = first ? first + 1 : b->data + have;
     }
-    memset(b->data + have, '\n', PADDING);
+    memset(b->data + have, '\n', BAL_SCORES_PADDING);
     b->csv.at = first;
     b->csv.end = first - b->data >= end - from ? first : last + 1; /* nothing begins in here: one row covers it all */
     b->csv.separator = f->separator;
@@ -122,15 +126,30 @@ static int column_code(const BalField *field, const BalScoresSpec *spec) {
     return BAL_COLUMN_SKIP;
 }
 
-static BalStatus missing_column(const BalScoresFile *f, const BalCsv *csv, const char *name, const char *what,
-                                BalError *err) {
-    BalText have = {0};
+typedef struct Wanted { /* a column that must be there */
+    bool found;
+    const char *name, *flag;
+} Wanted;
+
+/* One message for all columns that are not there. */
+static BalStatus find_missing(const BalScoresFile *f, const BalCsv *csv, const Wanted *wanted, int n, BalError *err) {
+    BalText have = {0}, lack = {0}, flags = {0};
+    int missing = 0;
+    for (int i = 0; i < n; i++) {
+        if (wanted[i].found) continue;
+        bal_text_f(&lack, "%s\"%s\"", missing ? ", " : "", wanted[i].name);
+        bal_text_f(&flags, "%s--%s-column", missing ? ", " : "", wanted[i].flag);
+        missing++;
+    }
+    if (!missing) return BAL_OK;
     for (int i = 0; i < csv->n_fields && have.len < 200; i++)
         bal_text_f(&have, "%s%.*s", i ? ", " : "", (int)(csv->field[i].n < 60 ? csv->field[i].n : 60), csv->field[i].s);
-    BalStatus rc =
-        BAL_FAIL(err, BAL_E_FORMAT, "%s: line %lld: there is no column \"%s\" (columns: %s); name it with --%s-column",
-                 f->path, (long long)csv->line, name, bal_text_str(&have), what);
+    BalStatus rc = BAL_FAIL(err, BAL_E_FORMAT, "%s: line %lld: there is no column %s (columns: %s); name %s with %s",
+                            f->path, (long long)csv->line, bal_text_str(&lack), bal_text_str(&have),
+                            missing > 1 ? "them" : "it", bal_text_str(&flags));
     bal_text_reset(&have);
+    bal_text_reset(&lack);
+    bal_text_reset(&flags);
     return rc;
 }
 
@@ -152,15 +171,14 @@ static BalStatus take_header(BalScoresFile *f, const BalCsv *csv, const BalScore
         if (seen) *seen = true;
         f->column[i] = code;
     }
-    if (!has_id) return missing_column(f, csv, spec->id ? spec->id : "id", "id", err);
-    if (!f->has[BAL_SCORE_U_AUDIO])
-        return missing_column(f, csv, spec->u_audio ? spec->u_audio : "u_audio", "audio", err);
-    if (!f->has[BAL_SCORE_U_VISUAL])
-        return missing_column(f, csv, spec->u_visual ? spec->u_visual : "u_visual", "visual", err);
-    if (spec->label && !f->has_label) return missing_column(f, csv, spec->label, "label", err);
-    if ((spec->split || spec->only_split) && !f->has_split)
-        return missing_column(f, csv, spec->split ? spec->split : "split", "split", err);
-    return BAL_OK;
+    const Wanted wanted[] = {
+        {has_id, spec->id ? spec->id : "id", "id"},
+        {f->has[BAL_SCORE_U_AUDIO], spec->u_audio ? spec->u_audio : "u_audio", "audio"},
+        {f->has[BAL_SCORE_U_VISUAL], spec->u_visual ? spec->u_visual : "u_visual", "visual"},
+        {f->has_label || !spec->label, spec->label ? spec->label : "label", "label"},
+        {f->has_split || !(spec->split || spec->only_split), spec->split ? spec->split : "split", "split"},
+    };
+    return find_missing(f, csv, wanted, sizeof wanted / sizeof *wanted, err);
 }
 
 static BalStatus read_header(BalScoresFile *f, const BalScoresSpec *spec, BalError *err) {
@@ -204,6 +222,9 @@ BalStatus bal_scores_open(BalScoresFile **out, const char *path, const BalScores
     f->threads = spec->threads > 0 ? spec->threads : bal_cpu_count();
     BAL_TRY_OR(fail, bal_strdup(&f->path, path, err));
     if (spec->only_split) BAL_TRY_OR(fail, bal_strdup(&f->only_split, spec->only_split, err));
+    BAL_TRY_OR(fail, bal_strdup(&f->u_name[0], spec->u_audio ? spec->u_audio : column_names[BAL_SCORE_U_AUDIO], err));
+    BAL_TRY_OR(fail,
+               bal_strdup(&f->u_name[1], spec->u_visual ? spec->u_visual : column_names[BAL_SCORE_U_VISUAL], err));
     BAL_TRY_OR(fail, bal_file_open(path, &f->fd, &size, err));
     f->size = (int64_t)size;
     BAL_TRY_OR(fail, read_header(f, spec, err));
@@ -220,10 +241,11 @@ void bal_scores_close(BalScoresFile **pf) {
     BalScoresFile *f = *pf;
     if (!f) return;
     if (f->fd >= 0) close(f->fd);
-    for (int64_t i = 0; f->chunk && i < f->n_chunks; i++) bal_free(f->chunk[i].hash);
     bal_free(f->chunk);
     bal_free(f->column);
     bal_free(f->only_split);
+    bal_free(f->u_name[0]);
+    bal_free(f->u_name[1]);
     bal_free(f->path);
     bal_free(f);
     *pf = NULL;
@@ -255,97 +277,57 @@ static int64_t lines_before(const BalScoresFile *f, int64_t at) {
     return lines;
 }
 
-#define ROW_FAIL(code, fmt, ...) BAL_FAIL(err, code, "%s: line %lld: " fmt, f->path, (long long)csv->line, __VA_ARGS__)
-
-static BalStatus parse_value(const BalScoresFile *f, const BalCsv *csv, int i, BalScoreRow *row, BalError *err) {
-    const BalField *field = &csv->field[i];
-    int c = f->column[i], shown = (int)(field->n < 60 ? field->n : 60);
-    const char *name = column_names[c];
-    double v = NAN;
-    bool number = bal_parse_real_n(field->s, field->n, &v);
-    if (c == BAL_SCORE_U_AUDIO || c == BAL_SCORE_U_VISUAL) {
-        if (!number)
-            return ROW_FAIL(BAL_E_NUMERIC, "%s is \"%.*s\", not a number; every clip needs a mean confidence in [0,1]",
-                            name, shown, field->s);
-        if (!(v >= 0 && v <= 1))
-            return ROW_FAIL(BAL_E_NUMERIC,
-                            "%s is %.*s, outside [0,1]; give mean confidences, and leave out clips that have none",
-                            name, shown, field->s);
-        *(c == BAL_SCORE_U_AUDIO ? &row->u_audio : &row->u_visual) = v;
-        return BAL_OK;
-    }
-    if (!f->extras) return BAL_OK;
-    if (!number && field->n)
-        return ROW_FAIL(BAL_E_NUMERIC, "%s is \"%.*s\", not a number; leave it empty where unknown", name, shown,
-                        field->s);
-    row->extra[c] = v;
-    return BAL_OK;
-}
-
-static BalStatus parse_row(const BalScoresFile *f, const BalCsv *csv, BalScoreRow *row, BalError *err) {
-    if (csv->n_fields != f->n_columns)
-        return ROW_FAIL(BAL_E_FORMAT, "has %d fields, the header has %d; quote fields that hold the separator",
-                        csv->n_fields, f->n_columns);
-    if (csv->next_line > csv->line + 1)
-        return ROW_FAIL(BAL_E_FORMAT, "%s", "a quoted field goes over several lines; scores need one row per line");
-    for (int i = 0; i < csv->n_fields; i++) {
-        const BalField *field = &csv->field[i];
-        BalScoreText text = {field->s, (uint32_t)field->n};
-        switch (f->column[i]) {
-        case BAL_COLUMN_SKIP:
-            break;
-        case BAL_COLUMN_ID:
-            row->id = text;
-            break;
-        case BAL_COLUMN_LABEL:
-            row->label = text;
-            break;
-        case BAL_COLUMN_SPLIT:
-            row->split = text;
-            break;
-        default:
-            BAL_TRY(parse_value(f, csv, i, row, err));
-        }
-    }
-    if (!row->id.n) return ROW_FAIL(BAL_E_FORMAT, "%s", "the id is empty; every clip needs one of its own");
-    return BAL_OK;
-}
-
 uint64_t bal_id_hash(const char *s, size_t n) {
     __extension__ typedef unsigned __int128 U128;
-    uint64_t h = 0x9e3779b97f4a7c15u ^ n;
-    for (; n >= 8; s += 8, n -= 8) {
-        uint64_t v;
-        memcpy(&v, s, 8);
-        U128 p = (U128)(h ^ v) * 0xd6e8feb86659fd93u;
+    uint64_t h = 0x9e3779b97f4a7c15u ^ n, v = 0;
+    const char *end = s + n;
+    for (; end - s >= 8; s += 8) {
+        U128 p = (U128)(h ^ bal_load_le(s)) * 0xd6e8feb86659fd93u;
         h = (uint64_t)p ^ (uint64_t)(p >> 64);
     }
-    uint64_t v = 0;
-    for (size_t i = 0; i < n; i++) v |= (uint64_t)(unsigned char)s[i] << (8 * i);
+    if (n >= 8 && s < end) /* the last bytes, from a word that ends with them */
+        v = bal_load_le(end - 8) >> 8 * (8 - (end - s));
+    else
+        for (int shift = 0; s < end; s++, shift += 8) v |= (uint64_t)(unsigned char)*s << shift;
     U128 p = (U128)(h ^ v ^ 0xa0761d6478bd642fu) * 0xe7037ed1a0b428dbu;
     return (uint64_t)p ^ (uint64_t)(p >> 64);
 }
 
-static int compare_ids(const char *a, size_t n, const char *b, size_t m) {
-    int c = memcmp(a, b, n < m ? n : m);
-    return c ? c : (n > m) - (n < m);
+/* ---- ids ---- */
+
+int bal_id_compare(BalScoreText a, BalScoreText b) {
+    int c = memcmp(a.s, b.s, a.n < b.n ? a.n : b.n);
+    return c ? c : (a.n > b.n) - (a.n < b.n);
 }
 
-static BalStatus note_id(BalScoresChunk *c, Buffer *b, BalScoreText id, BalError *err) {
-    BAL_TRY(bal_grow(&b->hash, &b->hash_cap, (size_t)c->n + 1, sizeof *b->hash, err));
-    b->hash[c->n] = bal_id_hash(id.s, id.n);
-    if (id.n > sizeof c->last) c->ascending = false;
-    if (c->ascending) {
-        if (c->n == 0) {
-            memcpy(c->first, id.s, id.n);
-            c->first_n = (uint8_t)id.n;
-        } else if (compare_ids(c->last, c->last_n, id.s, id.n) >= 0) {
-            c->ascending = false;
-        }
-        memcpy(c->last, id.s, id.n);
-        c->last_n = (uint8_t)id.n;
+static BalStatus keep_id(BalArena *a, BalScoreText id, BalScoreText *out, BalError *err) {
+    char *s;
+    BAL_TRY(bal_arena_take(a, &s, id.n, 1, err));
+    memcpy(s, id.s, id.n);
+    *out = (BalScoreText){s, id.n};
+    return BAL_OK;
+}
+
+static BalStatus keep_before(Buffer *b, BalError *err) {
+    bal_text_clear(&b->rewritten);
+    bal_text_add_n(&b->rewritten, b->before.s, b->before.n);
+    b->before.s = bal_text_str(&b->rewritten);
+    return bal_text_ok(&b->rewritten, err);
+}
+
+/* Hashes of the ids of some rows of a chunk, and whether they still ascend. */
+static BalStatus note_ids(BalScoresChunk *c, Buffer *b, const BalScoreRow *row, int n, BalError *err) {
+    if (c->n == 0) {
+        BAL_TRY(keep_id(&b->arena, row[0].id, &c->first, err));
+        b->before = (BalScoreText){"", 0};
     }
-    c->n++;
+    BAL_TRY(bal_grow(&b->hash, &b->hash_cap, (size_t)(c->n + n), sizeof *b->hash, err));
+    for (int i = 0; i < n; i++) b->hash[c->n + i] = bal_id_hash(row[i].id.s, row[i].id.n);
+    for (int i = 0; i < n && c->ascending; i++) {
+        c->ascending = bal_id_compare(b->before, row[i].id) < 0;
+        b->before = row[i].id;
+    }
+    c->n += n;
     return BAL_OK;
 }
 
@@ -363,127 +345,34 @@ typedef struct Scan {
     void *user;
 } Scan;
 
-/* ---- the fast path: a row without quotes whose u are written as 0.1234 ---- */
-
-#define EACH(byte) (0x0101010101010101u * (uint64_t)(unsigned char)(byte))
-
-static uint64_t load_le(const char *s) {
-    uint64_t v;
-    memcpy(&v, s, sizeof v);
-    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? v : __builtin_bswap64(v);
-}
-
-/* First separator or byte below blank; the padding ends the search. Marks: see field_end in base/csv.c. */
-static const char *text_end(const char *s, uint64_t separators) {
-    for (;; s += 8) {
-        uint64_t v = load_le(s), x = v ^ separators;
-        uint64_t hit = (((v - EACH(0x20)) & ~v) | ((x - EACH(1)) & ~x)) & EACH(0x80);
-        if (hit) return s + __builtin_ctzll(hit) / 8;
-    }
-}
-
-/* 0, 1, 0.ddd or 1.ddd at s with up to 15 decimals: one exact integer divided by one exact power of ten, eight digits at a time.
- * Returns the byte behind it, or NULL for everything else. */
-static const char *fast_value(const char *s, double *out) {
-    static const double p10[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-    static const uint64_t u10[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
-    unsigned whole = (unsigned char)s[0] - (unsigned)'0';
-    if (whole > 1) return NULL;
-    s++;
-    uint64_t fraction = 0;
-    int digits = 0;
-    if (*s == '.') {
-        int k;
-        s++;
-        do {
-            uint64_t v = load_le(s), no_digit = ((v + EACH(0x46)) | (v - EACH('0'))) & EACH(0x80);
-            k = no_digit ? __builtin_ctzll(no_digit) / 8 : 8;
-            if (k == 0) break;
-            v = (v - EACH('0')) << (64 - 8 * k); /* leading zeros instead of what follows */
-            v = v * 10 + (v >> 8);
-            v = ((v & 0x000000ff000000ffu) * 0x000f424000000064u +
-                 (v >> 16 & 0x000000ff000000ffu) * 0x0000271000000001u) >>
-                32;
-            fraction = fraction * u10[k] + (uint32_t)v;
-            digits += k;
-            s += k;
-        } while (k == 8 && digits <= 16);
-        if (digits == 0 || digits > 15) return NULL;
-    }
-    *out = whole + (double)fraction / p10[digits];
-    return !whole || !fraction ? s : NULL; /* 1.5 is for the slow path to refuse */
-}
-
-/* True if the row is of the plain kind; otherwise nothing has moved. Extra columns are left to csv. */
-static bool fast_row(const BalScoresFile *f, BalCsv *csv, BalScoreRow *row) {
-    const uint64_t separators = EACH(f->separator);
-    const char *s = csv->at;
-    if (s >= csv->end) return false;
-    for (int i = 0; i < f->n_columns; i++) {
-        const char *begin = s;
-        int code = f->column[i];
-        if (code == BAL_SCORE_U_AUDIO || code == BAL_SCORE_U_VISUAL) {
-            s = fast_value(s, code == BAL_SCORE_U_AUDIO ? &row->u_audio : &row->u_visual);
-            if (!s) return false;
-        } else {
-            if (*s == '"') return false;
-            s = text_end(s, separators);
-            BalScoreText text = {begin, (uint32_t)(s - begin)};
-            if (code == BAL_COLUMN_ID) row->id = text;
-            if (code == BAL_COLUMN_LABEL) row->label = text;
-            if (code == BAL_COLUMN_SPLIT) row->split = text;
-        }
-        if (i + 1 < f->n_columns && *s++ != f->separator) return false;
-    }
-    if (*s == '\r') s++;
-    if (*s != '\n' || !row->id.n) return false;
-    csv->at = s < csv->end ? s + 1 : csv->end;
-    csv->line = csv->next_line++;
-    return true;
-}
-
-/* Next row of the buffer. */
-static BalStatus next_row(const BalScoresFile *f, BalCsv *csv, BalScoreRow *row, BalError *err) {
-    row->id = row->label = row->split = (BalScoreText){"", 0};
-    if (!f->extras && fast_row(f, csv, row)) return BAL_OK;
-    BalStatus rc = bal_csv_next(csv, err);
-    if (rc != BAL_OK) return rc;
-    if (f->extras)
-        for (int c = 0; c < BAL_SCORE_COLUMNS; c++) row->extra[c] = NAN;
-    return parse_row(f, csv, row, err);
-}
-
-/* Was text of the row rewritten by csv (doubled quotes)? It then lives until the next row only. */
-static bool is_rewritten(const BalScoreRow *row, const Buffer *b) {
-    const char *text[3] = {row->id.s, row->label.s, row->split.s};
-    uint32_t n[3] = {row->id.n, row->label.n, row->split.n};
-    for (int i = 0; i < 3; i++)
-        if (n[i] && (text[i] < b->data || text[i] >= b->data + b->cap)) return true;
-    return false;
-}
-
+/* Block by block; a block ends early behind a row whose text was rewritten, because that lives until the next row only. */
 static BalStatus scan_rows(const Scan *scan, int64_t chunk, int worker, BalError *err) {
     const BalScoresFile *f = scan->f;
     BalScoresChunk *out = &scan->f->chunk[chunk];
     Buffer *b = &scan->buffer[worker];
     BalScoreRow row[ROWS_PER_CALL];
     BalStatus rc;
-    int n = 0;
-    out->n = out->n_kept = 0;
-    out->ascending = true;
-    while ((rc = next_row(f, &b->csv, &row[n], err)) == BAL_OK) {
-        BAL_TRY(note_id(out, b, row[n].id, err));
-        if (is_left_out(f, &row[n])) continue;
-        out->n_kept++;
-        bool now = is_rewritten(&row[n], b);
-        if (++n < ROWS_PER_CALL && !now) continue;
-        BAL_TRY(scan->fn(scan->user, chunk, worker, row, n, err));
-        n = 0;
+    int kept = 0, n;
+    bool rewritten;
+    *out = (BalScoresChunk){.ascending = true};
+    for (int i = 0; i < ROWS_PER_CALL; i++) row[i].id = row[i].label = row[i].split = (BalScoreText){"", 0};
+    while ((rc = bal_scores_rows(f, &b->csv, row + kept, ROWS_PER_CALL - kept, &n, &rewritten, err)) == BAL_OK) {
+        BAL_TRY(note_ids(out, b, row + kept, n, err));
+        if (rewritten) BAL_TRY(keep_before(b, err));
+        int end = kept + n;
+        rewritten = rewritten && !is_left_out(f, &row[end - 1]);
+        for (int i = kept; i < end; i++)
+            if (!is_left_out(f, &row[i])) row[kept++] = row[i];
+        if (kept < ROWS_PER_CALL && !rewritten) continue;
+        if (kept) BAL_TRY(scan->fn(scan->user, chunk, worker, row, kept, err));
+        out->n_kept += kept;
+        kept = 0;
     }
     BAL_TRY(rc);
-    if (n) BAL_TRY(scan->fn(scan->user, chunk, worker, row, n, err));
-    BAL_TRY(bal_resize(&out->hash, (size_t)out->n, sizeof *out->hash, err));
-    if (out->n) memcpy(out->hash, b->hash, (size_t)out->n * sizeof *out->hash);
+    if (kept) BAL_TRY(scan->fn(scan->user, chunk, worker, row, kept, err));
+    out->n_kept += kept;
+    if (out->n && out->ascending) BAL_TRY(keep_id(&b->arena, b->before, &out->last, err));
+    BAL_TRY(bal_scores_deal_hashes(out, b->hash, &b->arena, err));
     return scan->fn(scan->user, chunk, worker, row, 0, err);
 }
 
@@ -498,12 +387,15 @@ static BalStatus scan_chunk(void *user, int64_t chunk, int worker, BalError *err
 
     /* A bad row: once more, now with the lines counted, so that the message can name the line. */
     BalError with_line;
-    BalScoreRow row;
     BalStatus again;
     csv->at = begin;
     csv->next_line = lines_before(scan->f, at) + 1;
-    while ((again = next_row(scan->f, csv, &row, &with_line)) == BAL_OK) {
-    }
+    do {
+        BalScoreRow row;
+        bool rewritten;
+        int n;
+        again = bal_scores_rows(scan->f, csv, &row, 1, &n, &rewritten, &with_line);
+    } while (again == BAL_OK);
     if (again == rc && err) *err = with_line;
     return rc;
 }
@@ -522,10 +414,10 @@ BalStatus bal_scores_scan(BalScoresFile *f, BalScoresFn *fn, void *user, BalErro
     BalStatus rc;
     BAL_TRY(bal_alloc(&scan.buffer, (size_t)f->threads, sizeof *scan.buffer, err));
     rc = bal_parallel(f->threads, f->n_chunks, 64, scan_chunk, scan_progress, &scan, err);
+    if (rc >= 0) rc = bal_scores_check_doubled(f, err);
     for (int i = 0; i < f->threads; i++) buffer_reset(&scan.buffer[i]);
     bal_free(scan.buffer);
     BAL_TRY(rc);
-    BAL_TRY(bal_scores_check_doubled(f, err));
     int64_t n = 0, n_kept = 0;
     for (int64_t i = 0; i < f->n_chunks; i++) {
         n += f->chunk[i].n;
@@ -540,11 +432,14 @@ BalStatus bal_scores_scan(BalScoresFile *f, BalScoresFn *fn, void *user, BalErro
 
 BalStatus bal_scores_lines(const BalScoresFile *f, BalScoresLineFn *fn, void *user, BalError *err) {
     Buffer b = {.csv.next_line = f->header_lines + 1};
-    BalScoreRow row;
+    BalScoreRow row = {0};
     BalStatus rc = BAL_OK;
+    bool rewritten;
+    int n;
     for (int64_t i = 0; i < f->n_chunks && rc >= 0; i++) {
         BAL_TRY_OR(done, read_rows(f, i, &b, NULL, err));
-        while ((rc = next_row(f, &b.csv, &row, err)) == BAL_OK) BAL_TRY_OR(done, fn(user, &row, b.csv.line, err));
+        while ((rc = bal_scores_rows(f, &b.csv, &row, 1, &n, &rewritten, err)) == BAL_OK)
+            BAL_TRY_OR(done, fn(user, &row, b.csv.line, err));
     }
 done:
     buffer_reset(&b);
@@ -552,21 +447,24 @@ done:
 }
 
 BalStatus bal_scores_sample(const BalScoresFile *f, int n, BalText *out, int *n_out, BalError *err) {
-    char block[4096 + PADDING];
+    char block[4096 + BAL_SCORES_PADDING];
     int count = 0;
     for (int i = 0; i < n; i++) {
         int64_t at = f->data_at + (int64_t)((double)(f->size - f->data_at) * i / n);
         int64_t left = f->size - at;
         size_t k = (size_t)(left < 4096 ? left : 4096);
         BAL_TRY(read_at(f, at, block, k, err));
-        memset(block + k, '\n', PADDING);
+        memset(block + k, '\n', BAL_SCORES_PADDING);
         const char *nl = i ? memchr(block, '\n', k) : NULL, *s = nl ? nl + 1 : block;
         const char *e = nl || !i ? memchr(s, '\n', (size_t)(block + k - s)) : NULL;
         if (!e) continue; /* a long row, or the last */
         BalCsv csv;
         BalScoreRow row;
+        bool rewritten;
+        int got;
         bal_csv_init(&csv, s, (size_t)(e - s), f->separator, f->path);
-        BalStatus rc = next_row(f, &csv, &row, NULL); /* a bad row is the scan's to report */
+        BalStatus rc =
+            bal_scores_rows(f, &csv, &row, 1, &got, &rewritten, NULL); /* a bad row is the scan's to report */
         if (rc == BAL_OK) {
             bal_text_add_n(out, row.id.s, row.id.n);
             bal_text_char(out, '\0');

@@ -27,17 +27,20 @@
 #define MAX_CELLS          (2 * BAL_SPLIT_MAX_THRESHOLDS + 3)
 #define MAX_LISTS          (BAL_SPLIT_MAX_SPLITS * (2 + 2 * BAL_SPLIT_MAX_THRESHOLDS))
 
-typedef struct Part { /* a chunk's entries, by bucket */
+typedef struct Part { /* a chunk's entries, by bucket; in an arena */
     char *entries;
     uint32_t *bucket_at; /* [n_buckets + 1] bytes */
 } Part;
 
 typedef struct Scratch { /* a worker's */
-    char *entries;
-    uint16_t *bucket; /* of each entry of the chunk in work */
+    char *entries;       /* of the chunk in work, in file order */
+    uint16_t *bucket;    /* of each */
+    uint32_t *bytes;     /* [n_buckets] of the entries of each */
     size_t cap, used, bucket_cap, n;
+    BalText split_name; /* what the last row's field said, and which split that is */
     int last_split;
     int64_t count[BAL_SPLIT_MAX_SPLITS][MAX_CELLS];
+    BalArena arena;
     BalIdSort sort;
 } Scratch;
 
@@ -60,14 +63,25 @@ typedef struct Split {
     const char *dir;
 } Split;
 
-/* ---- entries: 1 byte cell, 1 byte split, 2 bytes length, id ---- */
-
-#define ENTRY_HEAD 4
+/* ---- entries: those of id_sort.h with the tag split * 256 + cell ---- */
 
 static size_t entry_size(const char *e) {
-    uint16_t n;
-    memcpy(&n, e + 2, sizeof n);
-    return ENTRY_HEAD + n;
+    return BAL_ID_HEAD + (size_t)bal_id_length(e);
+}
+
+/* memcpy for lengths that are small and alike: a call per id would cost more than its bytes. */
+static void copy_short(char *to, const char *from, size_t n) {
+    if (n > 32) {
+        memcpy(to, from, n);
+    } else if (n >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + n - 16, from + n - 16, 16);
+    } else if (n >= 8) {
+        memcpy(to, from, 8);
+        memcpy(to + n - 8, from + n - 8, 8);
+    } else {
+        for (size_t i = 0; i < n; i++) to[i] = from[i];
+    }
 }
 
 /* Cells from most visual to most audio: d < -t[T-1], ..., -t[0] <= d < 0, 0, 0 < d <= t[0], ..., d > t[T-1]. Which one it is
@@ -90,14 +104,10 @@ static bool is_file_word(const BalScoreText *t) {
 }
 
 /* Number of a split's name, in order of first sight; the result sorts them at the end. */
-static BalStatus find_split(Split *s, Scratch *w, BalScoreText name, int *out, BalError *err) {
+static BalStatus find_split(Split *s, Scratch *w, BalScoreText field, int *out, BalError *err) {
     BalSplitResult *r = s->out;
+    BalScoreText name = field;
     if (!name.n) name = s->f->has_split ? (BalScoreText){"none", 4} : (BalScoreText){"all", 3};
-    const char *last = w->last_split >= 0 ? r->split[w->last_split] : "";
-    if (strlen(last) == name.n && !memcmp(last, name.s, name.n)) {
-        *out = w->last_split;
-        return BAL_OK;
-    }
     if (!is_file_word(&name))
         return BAL_FAIL(err, BAL_E_FORMAT,
                         "%s: the split \"%.*s\" cannot be part of a file's name; use up to 31 letters, digits, . _ -",
@@ -116,65 +126,68 @@ static BalStatus find_split(Split *s, Scratch *w, BalScoreText name, int *out, B
         r->n_splits++;
     }
     pthread_mutex_unlock(&s->lock);
-    if (rc == BAL_OK) *out = w->last_split = i;
-    return rc;
+    BAL_TRY(rc);
+    bal_text_clear(&w->split_name);
+    bal_text_add_n(&w->split_name, field.s, field.n);
+    *out = w->last_split = i;
+    return bal_text_ok(&w->split_name, err);
 }
 
-static BalStatus add_entry(Split *s, Scratch *w, const BalScoreRow *row, int cell, int split, BalError *err) {
-    if (row->id.n > UINT16_MAX)
+static bool is_last_split(const Scratch *w, BalScoreText field) {
+    return w->last_split >= 0 && field.n == w->split_name.len &&
+           (!field.n || !memcmp(field.s, w->split_name.data, field.n));
+}
+
+static BalStatus add_entry(Split *s, Scratch *w, BalScoreText id, int cell, int split, BalError *err) {
+    if (id.n > UINT16_MAX)
         return BAL_FAIL(err, BAL_E_FORMAT, "%s: an id is longer than %d bytes", s->f->path, UINT16_MAX);
-    uint16_t n = (uint16_t)row->id.n;
-    BAL_TRY(bal_grow(&w->entries, &w->cap, w->used + ENTRY_HEAD + n, 1, err));
-    BAL_TRY(bal_grow(&w->bucket, &w->bucket_cap, w->n + 1, sizeof *w->bucket, err));
+    const uint16_t n = (uint16_t)id.n, tag = (uint16_t)(split << 8 | cell);
+    if (w->cap - w->used < BAL_ID_HEAD + (size_t)n)
+        BAL_TRY(bal_grow(&w->entries, &w->cap, w->used + BAL_ID_HEAD + n, 1, err));
+    if (w->n == w->bucket_cap) BAL_TRY(bal_grow(&w->bucket, &w->bucket_cap, w->n + 1, sizeof *w->bucket, err));
     char *e = w->entries + w->used;
-    e[0] = (char)cell;
-    e[1] = (char)split;
-    memcpy(e + 2, &n, sizeof n);
-    memcpy(e + ENTRY_HEAD, row->id.s, n);
-    w->used += ENTRY_HEAD + n;
-    uint16_t near = w->n ? w->bucket[w->n - 1] : 0;
-    w->bucket[w->n++] = (uint16_t)bal_id_bucket(&s->borders, row->id.s, n, near);
+    memcpy(e, &n, sizeof n);
+    memcpy(e + 2, &tag, sizeof tag);
+    copy_short(e + BAL_ID_HEAD, id.s, n);
+    int bucket = bal_id_bucket(&s->borders, id.s, n, w->n ? w->bucket[w->n - 1] : 0);
+    w->bucket[w->n++] = (uint16_t)bucket;
+    w->used += BAL_ID_HEAD + (size_t)n;
+    w->bytes[bucket] += BAL_ID_HEAD + (uint32_t)n;
     return BAL_OK;
 }
 
 /* End of a chunk: its entries into their place by bucket. */
 static BalStatus deal_entries(Split *s, Scratch *w, Part *p, BalError *err) {
     int n_buckets = s->borders.n + 1;
-    uint32_t *next = NULL;
-    BalStatus rc;
-    BAL_TRY(bal_alloc(&next, (size_t)n_buckets, sizeof *next, err));
-    BAL_TRY_OR(done, bal_alloc(&p->bucket_at, (size_t)n_buckets + 1, sizeof *p->bucket_at, err));
-    BAL_TRY_OR(done, bal_resize(&p->entries, w->used + 1, 1, err));
-    const char *e = w->entries;
-    for (size_t i = 0; i < w->n; e += entry_size(e), i++) next[w->bucket[i]] += (uint32_t)entry_size(e);
-    uint32_t sum = 0;
+    uint32_t *next = w->bytes, sum = 0;
+    BAL_TRY(bal_arena_take(&w->arena, &p->bucket_at, (size_t)n_buckets + 1, sizeof *p->bucket_at, err));
+    BAL_TRY(bal_arena_take(&w->arena, &p->entries, w->used + BAL_ID_PADDING, 1, err));
     for (int b = 0; b < n_buckets; b++) {
         p->bucket_at[b] = sum;
         sum += next[b];
         next[b] = p->bucket_at[b];
     }
     p->bucket_at[n_buckets] = sum;
-    e = w->entries;
+    const char *e = w->entries;
     for (size_t i = 0; i < w->n; i++) {
         size_t size = entry_size(e);
-        memcpy(p->entries + next[w->bucket[i]], e, size);
+        copy_short(p->entries + next[w->bucket[i]], e, size);
         next[w->bucket[i]] += (uint32_t)size;
         e += size;
     }
+    memset(w->bytes, 0, (size_t)n_buckets * sizeof *w->bytes);
     w->n = w->used = 0;
-done:
-    bal_free(next);
-    return rc;
+    return BAL_OK;
 }
 
 static BalStatus take_rows(void *user, int64_t chunk, int worker, const BalScoreRow *row, int n, BalError *err) {
     Split *s = user;
     Scratch *w = &s->scratch[worker];
     for (int i = 0; i < n; i++) {
-        int split = 0, cell = cell_of(s->out, row[i].u_audio - row[i].u_visual);
-        BAL_TRY(find_split(s, w, row[i].split, &split, err));
+        int split = w->last_split, cell = cell_of(s->out, row[i].u_audio - row[i].u_visual);
+        if (!is_last_split(w, row[i].split)) BAL_TRY(find_split(s, w, row[i].split, &split, err));
         w->count[split][cell]++;
-        if (s->dir) BAL_TRY(add_entry(s, w, &row[i], cell, split, err));
+        if (s->dir) BAL_TRY(add_entry(s, w, row[i].id, cell, split, err));
     }
     return n == 0 && s->dir ? deal_entries(s, w, &s->part[chunk], err) : BAL_OK;
 }
@@ -217,14 +230,20 @@ static void finish_counts(Split *s, BalSplitResult *out) {
 
 /* ---- buckets ---- */
 
-static BalStatus gather(const Split *s, BalIdSort *x, int64_t bucket, BalError *err) {
-    bal_id_sort_clear(x);
+/* Bytes of the lists' lines by split and cell */
+typedef size_t CellBytes[BAL_SPLIT_MAX_SPLITS][MAX_CELLS];
+
+static BalStatus gather(const Split *s, BalIdSort *x, int64_t bucket, CellBytes bytes, BalError *err) {
+    x->n = 0;
     for (int64_t i = 0; i < s->f->n_chunks; i++) {
         const Part *p = &s->part[i];
         const char *e = p->entries + p->bucket_at[bucket], *end = p->entries + p->bucket_at[bucket + 1];
-        for (; e < end; e += entry_size(e))
-            BAL_TRY(bal_id_sort_add(x, e + ENTRY_HEAD, entry_size(e) - ENTRY_HEAD,
-                                    (uint16_t)((unsigned char)e[0] << 8 | (unsigned char)e[1]), err));
+        BAL_TRY(bal_id_sort_reserve(x, x->n + (size_t)(end - e) / (BAL_ID_HEAD + 1), err));
+        while (e < end) {
+            bytes[bal_id_tag(e) >> 8][bal_id_tag(e) & 255] += bal_id_length(e) + 1u;
+            bal_id_sort_add(x, e);
+            e += entry_size(e);
+        }
     }
     return bal_id_sort_run(x, err);
 }
@@ -232,10 +251,9 @@ static BalStatus gather(const Split *s, BalIdSort *x, int64_t bucket, BalError *
 #define SLACK BAL_ID_PADDING /* bytes behind each list's text that a copy of a whole word may spoil */
 
 /* Bytes that each list gets from this bucket, and where its text begins. */
-static BalStatus lay_out(const Split *s, const BalIdSort *x, Output *o, BalError *err) {
+static BalStatus lay_out(const Split *s, CellBytes bytes, Output *o, BalError *err) {
     const int middle = s->out->n_thresholds + 1, per_split = 2 + 2 * s->out->n_thresholds;
-    size_t bytes[BAL_SPLIT_MAX_SPLITS][MAX_CELLS] = {{0}}, sum = 0;
-    for (size_t i = 0; i < x->n; i++) bytes[x->item[i].tag & 255][x->item[i].tag >> 8] += x->item[i].n + 1u;
+    size_t sum = 0;
     for (int l = 0; l < s->n_lists; l++) {
         int level = l % per_split / 2 + 1, side = l % 2 ? -1 : 1;
         o->at[l] = sum;
@@ -243,7 +261,6 @@ static BalStatus lay_out(const Split *s, const BalIdSort *x, Output *o, BalError
         for (int k = level; k < middle + 1; k++) o->n[l] += bytes[l / per_split][middle + side * k];
         sum += o->n[l] + SLACK;
     }
-    if (sum <= o->cap) return BAL_OK;
     return bal_grow(&o->text, &o->cap, sum, 1, err);
 }
 
@@ -254,16 +271,16 @@ static BalStatus make_output(void *user, int64_t bucket, int worker, BalError *e
     BalIdSort *x = &s->scratch[worker].sort;
     Output *o = &s->output[bucket % AHEAD];
     const int levels = s->out->n_thresholds + 1, per_split = 2 * levels;
+    CellBytes bytes = {{0}};
     char *to[MAX_LISTS];
-    BAL_TRY(gather(s, x, bucket, err));
-    BAL_TRY(lay_out(s, x, o, err));
+    BAL_TRY(gather(s, x, bucket, bytes, err));
+    BAL_TRY(lay_out(s, bytes, o, err));
     for (int l = 0; l < s->n_lists; l++) to[l] = o->text + o->at[l];
     for (size_t i = 0; i < x->n; i++) {
-        const BalIdItem *item = &x->item[i];
-        const char *id = x->text + item->at;
-        int cell = (item->tag >> 8) - levels, belongs = abs(cell);
-        char **list = to + (item->tag & 255) * per_split + (cell < 0);
-        size_t n = item->n;
+        const char *id = x->item[i].entry + BAL_ID_HEAD;
+        const size_t n = bal_id_length(x->item[i].entry);
+        const int tag = bal_id_tag(x->item[i].entry), cell = (tag & 255) - levels, belongs = abs(cell);
+        char **list = to + (tag >> 8) * per_split + (cell < 0);
         for (int k = 0; k < levels; k++) {
             char *p = list[2 * k];
             if (n < SLACK)
@@ -361,13 +378,12 @@ static BalStatus take_thresholds(BalSplitResult *r, const double *threshold, int
 }
 
 static void split_reset(Split *s) {
-    for (int64_t i = 0; s->part && i < s->f->n_chunks; i++) {
-        bal_free(s->part[i].entries);
-        bal_free(s->part[i].bucket_at);
-    }
     for (int w = 0; s->scratch && w < s->f->threads; w++) {
         bal_free(s->scratch[w].entries);
         bal_free(s->scratch[w].bucket);
+        bal_free(s->scratch[w].bytes);
+        bal_text_reset(&s->scratch[w].split_name);
+        bal_arena_reset(&s->scratch[w].arena);
         bal_id_sort_reset(&s->scratch[w].sort);
     }
     for (int b = 0; s->output && b < AHEAD; b++) bal_free(s->output[b].text);
@@ -393,6 +409,8 @@ BalStatus bal_split_file(BalSplitResult *out, const char *path, const BalScoresS
     BAL_TRY_OR(done, bal_alloc(&s.scratch, (size_t)s.f->threads, sizeof *s.scratch, err));
     for (int w = 0; w < s.f->threads; w++) s.scratch[w].last_split = -1;
     if (dir) BAL_TRY_OR(done, choose_borders(&s, err));
+    for (int w = 0; w < s.f->threads; w++)
+        BAL_TRY_OR(done, bal_alloc(&s.scratch[w].bytes, (size_t)s.borders.n + 1, sizeof(uint32_t), err));
     BAL_TRY_OR(done, bal_scores_scan(s.f, take_rows, &s, err));
     if (dir) BAL_TRY_OR(done, write_lists(&s, err));
     finish_counts(&s, out);

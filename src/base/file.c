@@ -17,6 +17,7 @@
 #include "base/mem.h"
 
 #define BUFFER_BYTES ((size_t)1 << 18)
+#define DIRECT_BYTES (BUFFER_BYTES / 4) /* from here on a copy costs more than a call */
 #define TMP_MARK     ".tmp-"
 
 static BalStatus io_error(const char *path, const char *what, BalError *err) {
@@ -139,8 +140,8 @@ static BalStatus flush(BalWriter *w, BalError *err) {
 }
 
 BalStatus bal_writer_add(BalWriter *w, const void *data, size_t n, BalError *err) {
-    if (n > BUFFER_BYTES - w->used) BAL_TRY(flush(w, err));
-    if (n > BUFFER_BYTES)
+    if (n > BUFFER_BYTES - w->used || n >= DIRECT_BYTES) BAL_TRY(flush(w, err));
+    if (n >= DIRECT_BYTES)
         BAL_TRY(put(w, data, n, err));
     else if (n) {
         memcpy(w->buffer + w->used, data, n);

@@ -59,6 +59,9 @@ static void test_columns(void **state) {
     bal_scores_reset(&s);
     spec.only_split = "tset";
     assert_fails(load("file,voice,face,part\na,0,1,train\n", &spec, &s), BAL_E_ARG, "no row has the split \"tset\"");
+    assert_fails(load("file,voice,face,part\na,0,7,train\n", &spec, &s), BAL_E_NUMERIC, "line 2: face is 7, outside");
+    assert_fails(load("id,face,part\na,0,train\n", &spec, &s), BAL_E_FORMAT,
+                 "no column \"file\", \"voice\" (columns: id, face, part); name them with --id-column, --audio-column");
 }
 
 static void test_refusals(void **state) {

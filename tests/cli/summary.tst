@@ -7,5 +7,5 @@
 0	1 more \(--classes N	-	$A summary $D/small.csv --classes 1
 2	-	classes	$A summary $D/small.csv --classes -3
 0	2 clips	-	$A summary $D/foreign.tsv --id-column file --audio-column voice --visual-column face
-3	-	no column "id" \(columns: file, face, voice\); name it with --id-column	$A summary $D/foreign.tsv
+3	-	no column "id", "u_audio", "u_visual" \(columns: file, face, voice\); name them with --id-column, --audio-column, --visual-column	$A summary $D/foreign.tsv
 1	-	is a folder	$A summary .
