@@ -30,13 +30,20 @@ static BalStatus run(BalCli *cli, BalError *err) {
     BAL_TRY(bal_figure_may_be(a->out, err));
     BAL_TRY(bal_cli_may_write(cli, a->out, err));
     BAL_TRY_OR(done, bal_scores_load(&s, cli->args[0], &spec, err));
+    if (a->figure == MAP && !(s.value[BAL_SCORE_SD_AUDIO] && s.value[BAL_SCORE_SD_VISUAL])) {
+        rc = BAL_FAIL(err, BAL_E_FORMAT,
+                      "%s: a data map needs the columns sd_audio and sd_visual, as `estimate` writes them; "
+                      "--figure discrepancy does without",
+                      cli->args[0]);
+        goto done;
+    }
     BAL_TRY_OR(done, a->figure == MAP ? bal_figure_datamap(&s, &figure, a->out, err)
                                       : bal_figure_discrepancy(&s, &figure, a->out, err));
     if (cli->json)
         bal_text_f(&cli->out, "{\"schema\":\"avbalance/datamap/1\",\"n\":%lld,\"figure\":\"%s\"}\n", (long long)s.n,
                    figures[a->figure]);
     else
-        bal_text_f(&cli->out, "%lld clips; figure: %s\n", (long long)s.n, a->out);
+        bal_text_f(&cli->out, "%lld clip%s; figure: %s\n", (long long)s.n, s.n == 1 ? "" : "s", a->out);
 done:
     bal_scores_reset(&s);
     return rc;

@@ -43,11 +43,11 @@ static void write_text(BalText *out, const BalHeatmap *h, const char *path) {
     for (int r = 0; r < BAL_HEATMAP_BINS; r++)
         for (int c = 0; c < BAL_HEATMAP_BINS; c++) cells += h->counts[r][c] > 0;
     bal_text_f(out,
-               "%lld clips in %lld of 10000 cells; audio-preferred %.1f %%, visual-preferred %.1f %%, ties %.1f %%; "
+               "%lld clip%s in %lld of 10000 cells; audio-preferred %.1f %%, visual-preferred %.1f %%, ties %.1f %%; "
                "mean |d| %.4f\n",
-               (long long)h->n, (long long)cells, 100.0 * (double)h->audio_preferred / (double)h->n,
-               100.0 * (double)h->visual_preferred / (double)h->n, 100.0 * (double)h->ties / (double)h->n,
-               h->sum_abs / (double)h->n);
+               (long long)h->n, h->n == 1 ? "" : "s", (long long)cells,
+               100.0 * (double)h->audio_preferred / (double)h->n, 100.0 * (double)h->visual_preferred / (double)h->n,
+               100.0 * (double)h->ties / (double)h->n, h->sum_abs / (double)h->n);
     if (path) bal_text_f(out, "figure: %s\n", path);
 }
 

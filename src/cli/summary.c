@@ -104,10 +104,10 @@ static void text_classes(BalText *out, const BalSummary *s, int most, int width)
 void bal_cli_summary(BalText *out, const BalSummary *s, int most) {
     const BalGroupSummary *g = &s->all;
     bal_text_f(out,
-               "%lld clips: %.1f %% are better heard (audio-preferred), %.1f %% better seen (visual-preferred), %.1f "
+               "%lld clip%s: %.1f %% are better heard (audio-preferred), %.1f %% better seen (visual-preferred), %.1f "
                "%% tie.\n",
-               (long long)g->n, percent(g->audio_preferred, g->n), percent(g->visual_preferred, g->n),
-               percent(g->ties, g->n));
+               (long long)g->n, g->n == 1 ? "" : "s", percent(g->audio_preferred, g->n),
+               percent(g->visual_preferred, g->n), percent(g->ties, g->n));
     bal_text_f(out,
                "Discrepancy d = u_audio - u_visual: mean %+.3f, mean |d| %.3f; |d| > 0.2 in %.1f %%, > 0.4 in %.1f %% "
                "of the clips.\n",

@@ -226,7 +226,8 @@ void bal_figure_frame(BalFigure *f, double x, double y, double w, double h, cons
     for (int k = 0; across && across->min + k * across->step <= across->max + 1e-9; k++) {
         double v = across->min + k * across->step, at = x + w * (v - across->min) / (across->max - across->min);
         bal_figure_line(f, at, y + h, at, y + h + tick, 0.8);
-        bal_figure_text(f, at, y + h + tick + size + 1, size, 0, false, "%.*f", across->decimals, v);
+        bal_figure_text(f, at, y + h + tick + size + 1, size, 0, false, "%s%.*f", v < 0 ? "−" : "", across->decimals,
+                        fabs(v));
     }
     for (int k = 0; up && up->min + k * up->step <= up->max + 1e-9; k++) {
         double v = up->min + k * up->step, at = y + h - h * (v - up->min) / (up->max - up->min);

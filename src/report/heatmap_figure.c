@@ -6,7 +6,7 @@
 
 #define SIDE   280.0 /* of the map in points: 2.8 per cell, whole pixels at the default scale */
 #define LEFT   56.0
-#define TOP    100.0
+#define TOP    112.0
 #define MARGIN 42.0 /* height of the marginal histograms */
 #define GAP    6.0
 #define BAR_X  (LEFT + SIDE + GAP + MARGIN + 18)
@@ -79,19 +79,32 @@ static void draw_lines(BalFigure *f, const BalFigureSpec *spec) {
     }
 }
 
-/* A few words on white, so that they can be read over cells. */
-static void label(BalFigure *f, double x, double y, int align, BalRgb colour, const char *text, double share) {
-    char line[96];
-    snprintf(line, sizeof line, "%s %.1f %%", text, 100 * share);
-    cairo_text_extents_t e;
-    bal_figure_bold(f, true);
-    cairo_set_font_size(f->cr, 8.5);
-    cairo_text_extents(f->cr, line, &e);
-    bal_figure_colour(f, (BalRgb){1, 1, 1}, 0.82);
-    bal_figure_rect(f, align < 0 ? x - 3 : x - e.x_advance - 3, y - 9.5, e.x_advance + 6, 13);
-    bal_figure_colour(f, colour, 1);
-    bal_figure_text(f, x, y, 8.5, align, false, "%s", line);
-    bal_figure_bold(f, false);
+/* The line that says which side of the diagonal is which: outside of the map, where it covers no cell. */
+static void draw_shares(BalFigure *f, const BalHeatmap *h, double y) {
+    const double n = (double)h->n, gap = 12;
+    double x = LEFT;
+    bal_figure_colour(f, bal_colour_audio, 1);
+    x += bal_figure_text(f, x, y, 8.5, -1, false, "above: audio-preferred %.1f %%",
+                         100 * (double)h->audio_preferred / n);
+    bal_figure_colour(f, bal_colour_visual, 1);
+    x += gap;
+    x += bal_figure_text(f, x, y, 8.5, -1, false, "below: visual-preferred %.1f %%",
+                         100 * (double)h->visual_preferred / n);
+    bal_figure_colour(f, bal_colour_grey, 1);
+    bal_figure_text(f, x + gap, y, 8.5, -1, false, "on it: ties %.1f %%", 100 * (double)h->ties / n);
+}
+
+/* What is in the map: clips, mean |d|, and which |d| the dashed lines stand for. */
+static void draw_subtitle(BalFigure *f, const BalHeatmap *h, const BalFigureSpec *spec, double y) {
+    char count[32];
+    BalText t = {0};
+    bal_text_f(&t, "%s clip%s   mean |" BAL_ITALIC("d") "| = %.3f", bal_figure_count(count, h->n), h->n == 1 ? "" : "s",
+               h->sum_abs / (double)h->n);
+    for (int i = 0; i < spec->n_thresholds; i++)
+        bal_text_f(&t, "%s%g", i ? ", " : "   dashed: |" BAL_ITALIC("d") "| = ", spec->threshold[i]);
+    bal_figure_colour(f, bal_colour_grey, 1);
+    bal_figure_text(f, LEFT, y, 8.5, -1, false, "%s", bal_text_str(&t));
+    bal_text_reset(&t);
 }
 
 static void draw_marginals(BalFigure *f, const BalHeatmap *h) {
@@ -146,7 +159,7 @@ static void draw_bar(BalFigure *f, const BalHeatmap *h, Scale scale) {
             bal_figure_line(f, BAR_X + w, y, BAR_X + w + 3, y, 0.8);
             bal_figure_text(f, BAR_X + w + 5, y + 2.9, 8, -1, false, "%.*f %%", k < 0 ? -k : 0, share);
         }
-    if (flat) bal_figure_text(f, BAR_X + w + 5, TOP + SIDE / 2 + 2.9, 8, -1, false, "%.2g %%", one * scale.most);
+    if (flat) bal_figure_text(f, BAR_X + w + 5, TOP + SIDE / 2 + 2.9, 8, -1, false, "%.3g %%", one * scale.most);
     bal_figure_text(f, BAR_X, TOP - 8, 8, -1, false, "share");
     bal_figure_colour(f, bal_colour_grey, 1);
     if (!flat && scale.least <= 1) bal_figure_text(f, BAR_X, TOP + SIDE + 11, 7, -1, false, "one clip");
@@ -155,21 +168,15 @@ static void draw_bar(BalFigure *f, const BalHeatmap *h, Scale scale) {
 BalStatus bal_figure_heatmap(const BalHeatmap *h, const BalFigureSpec *spec, const char *path, BalError *err) {
     if (h->n < 1) return BAL_FAIL(err, BAL_E_ARG, "the heatmap is empty");
     BalFigure f;
-    char count[32];
     Scale scale = scale_of(h);
     BAL_TRY(bal_figure_open(&f, path, WIDTH, HEIGHT, spec->scale, err));
     bal_figure_bold(&f, true);
     bal_figure_text(&f, LEFT, 22, 12, -1, false, "%s", spec->title ? spec->title : "Modality discrepancy");
     bal_figure_bold(&f, false);
-    bal_figure_colour(&f, bal_colour_grey, 1);
-    bal_figure_text(&f, LEFT, 38, 8.5, -1, false, "%s clips   mean |" BAL_ITALIC("d") "| = %.3f   ties %.1f %%",
-                    bal_figure_count(count, h->n), h->sum_abs / (double)h->n, 100.0 * (double)h->ties / (double)h->n);
+    draw_subtitle(&f, h, spec, 37);
+    draw_shares(&f, h, 50);
     draw_cells(&f, h, scale);
     draw_lines(&f, spec);
-    label(&f, map_x(0.02), map_y(0.97) + 4, -1, bal_colour_audio, "audio-preferred",
-          (double)h->audio_preferred / (double)h->n);
-    label(&f, map_x(0.98), map_y(0.02) - 1, 1, bal_colour_visual, "visual-preferred",
-          (double)h->visual_preferred / (double)h->n);
     draw_marginals(&f, h);
     draw_bar(&f, h, scale);
     const BalAxis across = {0, 1, 0.2, 1, BAL_ITALIC("u") BAL_INDEX "v   mean confidence from the picture alone"};

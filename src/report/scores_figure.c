@@ -95,12 +95,12 @@ BalStatus bal_figure_datamap(const BalScores *s, const BalFigureSpec *spec, cons
 #define D_WIDTH  330.0
 #define D_HEIGHT 104.0
 #define D_LEFT   56.0
-#define D_TOP    62.0
-#define D_GAP    26.0
+#define D_TOP    78.0
+#define D_GAP    52.0
 
 typedef struct Histogram {
     const char *name;
-    int64_t n, heard, count[D_BINS];
+    int64_t n, heard, seen, ties, count[D_BINS]; /* ties are in no bin */
 } Histogram;
 
 /* One histogram per split, or one over all where there are none. */
@@ -110,8 +110,10 @@ static Histogram histogram(const BalScores *s, int split) {
         if (split >= 0 && s->split[i] != split) continue;
         double d = s->value[BAL_SCORE_U_AUDIO][i] - s->value[BAL_SCORE_U_VISUAL][i];
         int k = (int)floor((d + 1) / 2 * D_BINS);
-        h.count[k < 0 ? 0 : k >= D_BINS ? D_BINS - 1 : k]++;
+        if (d != 0) h.count[k < 0 ? 0 : k >= D_BINS ? D_BINS - 1 : k]++;
         h.heard += d > 0;
+        h.seen += d < 0;
+        h.ties += d == 0;
         h.n++;
     }
     return h;
@@ -124,16 +126,38 @@ static double nice_step(double top) {
     return 0.5;
 }
 
-static void draw_histogram(BalFigure *f, const Histogram *h, double y0, bool last) {
-    int64_t most = 1;
+/* Two lines above the frame, where no bar can reach: which histogram this is, and its sides. */
+static void draw_heading(BalFigure *f, const Histogram *h, double y) {
+    const double n = (double)h->n, gap = 12;
     char count[32];
-    for (int k = 0; k < D_BINS; k++) most = h->count[k] > most ? h->count[k] : most;
-    double peak = (double)most / (double)h->n * 1.08, step = 100 * nice_step(peak),
-           top = fmax(100 * peak, 100 * 1.3 / D_BINS);
+    double x = D_LEFT + bal_figure_text(f, D_LEFT, y - 12, 9, -1, false, "%s", h->name);
+    bal_figure_colour(f, bal_colour_grey, 1);
+    bal_figure_text(f, x + 6, y - 12, 8, -1, false, "%s clip%s", bal_figure_count(count, h->n), h->n == 1 ? "" : "s");
+    bal_figure_colour(f, bal_colour_visual, 1);
+    x = D_LEFT + bal_figure_text(f, D_LEFT, y, 8, -1, false, "visual-preferred %.1f %%", 100 * (double)h->seen / n);
+    bal_figure_colour(f, bal_colour_grey, 1);
+    x += gap + bal_figure_text(f, x + gap, y, 8, -1, false, "ties %.1f %%", 100 * (double)h->ties / n);
+    bal_figure_colour(f, bal_colour_audio, 1);
+    bal_figure_text(f, x + gap, y, 8, -1, false, "audio-preferred %.1f %%", 100 * (double)h->heard / n);
+}
+
+/* Ties are on neither side: half of them stand in grey on the bin left of 0, half on the one right of it. */
+static void draw_histogram(BalFigure *f, const Histogram *h, double y0, bool last) {
+    const double n = (double)h->n, half_ties = 50.0 * (double)h->ties / n, bar = D_WIDTH / D_BINS;
+    double share[D_BINS], peak = 0;
     for (int k = 0; k < D_BINS; k++) {
-        double share = 100.0 * (double)h->count[k] / (double)h->n, tall = D_HEIGHT * share / top;
-        bal_figure_colour(f, k < D_BINS / 2 ? bal_colour_visual : bal_colour_audio, 0.85);
-        bal_figure_rect(f, D_LEFT + D_WIDTH * k / D_BINS + 0.3, y0 + D_HEIGHT - tall, D_WIDTH / D_BINS - 0.6, tall);
+        share[k] = 100.0 * (double)h->count[k] / n;
+        bool at_0 = k == D_BINS / 2 - 1 || k == D_BINS / 2;
+        peak = fmax(peak, share[k] + (at_0 ? half_ties : 0));
+    }
+    const double top = fmax(1.08 * peak, 100 * 1.3 / D_BINS), step = 100 * nice_step(top / 100), unit = D_HEIGHT / top;
+    for (int k = 0; k < D_BINS; k++) {
+        bool heard = k >= D_BINS / 2, at_0 = k == D_BINS / 2 - 1 || k == D_BINS / 2;
+        double x = D_LEFT + bar * k + 0.3, base = y0 + D_HEIGHT - unit * share[k];
+        bal_figure_colour(f, heard ? bal_colour_audio : bal_colour_visual, 0.85);
+        bal_figure_rect(f, x, base, bar - 0.6, unit * share[k]);
+        bal_figure_colour(f, bal_colour_grey, 0.85);
+        if (at_0) bal_figure_rect(f, x, base - unit * half_ties, bar - 0.6, unit * half_ties);
     }
     double even = y0 + D_HEIGHT * (1 - 100.0 / D_BINS / top);
     static const double dashes[2] = {3, 2.5};
@@ -145,13 +169,9 @@ static void draw_histogram(BalFigure *f, const Histogram *h, double y0, bool las
                             last ? "discrepancy   " BAL_ITALIC("d") " = " BAL_ITALIC("u") BAL_INDEX
                                 "a − " BAL_ITALIC("u") BAL_INDEX "v"
                                  : NULL};
-    const BalAxis up = {0, top, step, 0, "share of clips in %"};
+    const BalAxis up = {0, top, step, step < 1 ? 1 : 0, "share of clips in %"};
     bal_figure_frame(f, D_LEFT, y0, D_WIDTH, D_HEIGHT, &across, &up);
-    bal_figure_text(f, D_LEFT + 6, y0 + 13, 9, -1, false, "%s", h->name);
-    bal_figure_colour(f, bal_colour_grey, 1);
-    bal_figure_text(f, D_LEFT + 6, y0 + 24, 8, -1, false, "%s clips", bal_figure_count(count, h->n));
-    bal_figure_text(f, D_LEFT + D_WIDTH - 6, y0 + 13, 8, 1, false, "audio-preferred %.1f %%",
-                    100.0 * (double)h->heard / (double)h->n);
+    draw_heading(f, h, y0 - 6);
 }
 
 BalStatus bal_figure_discrepancy(const BalScores *s, const BalFigureSpec *spec, const char *path, BalError *err) {
@@ -160,11 +180,13 @@ BalStatus bal_figure_discrepancy(const BalScores *s, const BalFigureSpec *spec, 
     if (panels > 8) panels = 8;
     BalFigure f;
     BAL_TRY(
-        bal_figure_open(&f, path, D_LEFT + D_WIDTH + 20, D_TOP + panels * (D_HEIGHT + D_GAP) + 16, spec->scale, err));
+        bal_figure_open(&f, path, D_LEFT + D_WIDTH + 20, D_TOP + panels * (D_HEIGHT + D_GAP) - 10, spec->scale, err));
     bal_figure_bold(&f, true);
     bal_figure_text(&f, D_LEFT, 22, 12, -1, false, "%s", spec->title ? spec->title : "Modality discrepancy");
     bal_figure_bold(&f, false);
-    bal_figure_text(&f, D_LEFT, 38, 8.5, -1, false, "left: better seen; right: better heard; dashed: evenly spread");
+    bal_figure_colour(&f, bal_colour_grey, 1);
+    bal_figure_text(&f, D_LEFT, 37, 8.5, -1, false, "bins of %g; grey: ties; dashed: evenly spread over [−1, 1]%s",
+                    2.0 / D_BINS, panels < s->n_splits ? "; the first eight splits" : "");
     for (int p = 0; p < panels; p++) {
         Histogram h = histogram(s, s->n_splits ? p : -1);
         draw_histogram(&f, &h, D_TOP + p * (D_HEIGHT + D_GAP), p == panels - 1);

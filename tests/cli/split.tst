@@ -2,8 +2,11 @@
 0	^together +4 +2 +1 +1 +2 +1 +1 +1$	-	$A split $D/small.csv -o s
 0	=split-list.txt	-	cat s/train-audio-preferred.txt s/test-audio-preferred.txt s/train-visual-preferred.txt s/test-visual-preferred.txt s/train-audio-dominated-0.4.txt
 0	^13$	-	ls s | wc -l | tr -d " "
+0	^lists: s2$	-	$A split $D/small.csv -o s2
 2	-	split.json is already there; give -f	$A split $D/small.csv -o s
 0	*	-	$A split $D/small.csv -o s -f --threshold 0.75 -t 0.1
+0	^13$	-	ls s | wc -l | tr -d " "
+0	-	-	test ! -e s/train-audio-dominated-0.2.txt && test ! -e s/test-visual-dominated-0.4.txt
 0	^-x1$	-	cat s/train-audio-dominated-0.75.txt
 0	=split.json	-	$A split $D/small.csv --json
 0	-	-	$A split $D/small.csv --json >1; $A split $D/small.csv --json -o t >2; cmp 1 2; cmp 1 t/split.json

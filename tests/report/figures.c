@@ -50,6 +50,22 @@ static void test_kinds(void **state) {
     bal_text_reset(&second);
 }
 
+/* Pixels of a PNG that have a colour. */
+static int count_pixels(const char *path, BalRgb c) {
+    cairo_surface_t *s = cairo_image_surface_create_from_png(path);
+    assert_int_equal(cairo_surface_status(s), CAIRO_STATUS_SUCCESS);
+    const unsigned char *data = cairo_image_surface_get_data(s);
+    int stride = cairo_image_surface_get_stride(s), n = 0;
+    for (int y = 0; y < cairo_image_surface_get_height(s); y++)
+        for (int x = 0; x < cairo_image_surface_get_width(s); x++) {
+            const unsigned char *p = data + y * stride + 4 * x; /* B G R x */
+            n += abs(p[2] - (int)lround(255 * c.r)) < 3 && abs(p[1] - (int)lround(255 * c.g)) < 3 &&
+                 abs(p[0] - (int)lround(255 * c.b)) < 3;
+        }
+    cairo_surface_destroy(s);
+    return n;
+}
+
 static void test_one_clip(void **state) {
     (void)state;
     static BalHeatmap h;
@@ -57,19 +73,32 @@ static void test_one_clip(void **state) {
     memset(&h, 0, sizeof h);
     bal_heatmap_add(&h, 1, 0);
     assert_ok(bal_figure_heatmap(&h, &spec, scratch("one.png"), &err));
-    cairo_surface_t *s = cairo_image_surface_create_from_png(scratch("one.png"));
-    assert_int_equal(cairo_surface_status(s), CAIRO_STATUS_SUCCESS);
-    const unsigned char *data = cairo_image_surface_get_data(s);
-    int stride = cairo_image_surface_get_stride(s), dark = 0;
-    for (int y = 0; y < cairo_image_surface_get_height(s); y++)
-        for (int x = 0; x < cairo_image_surface_get_width(s); x++) {
-            const unsigned char *p = data + y * stride + 4 * x; /* B G R x */
-            BalRgb c = bal_colour_map(0.525);                   /* the middle of the scale */
-            dark += abs(p[2] - (int)lround(255 * c.r)) < 3 && abs(p[1] - (int)lround(255 * c.g)) < 3 &&
-                    abs(p[0] - (int)lround(255 * c.b)) < 3;
-        }
-    assert_in_range(dark, 40, 1e6); /* the cell of 7 x 7 pixels, and the bar */
-    cairo_surface_destroy(s);
+    /* the cell of 7 x 7 pixels, and the bar, in the middle of the scale */
+    assert_in_range(count_pixels(scratch("one.png"), bal_colour_map(0.525)), 40, 1e6);
+}
+
+static BalRgb bar_of(BalRgb c) {
+    return (BalRgb){0.15 + 0.85 * c.r, 0.15 + 0.85 * c.g, 0.15 + 0.85 * c.b};
+}
+
+/* Ties belong to neither side, in the figure as in the lists. */
+static void test_ties(void **state) {
+    (void)state;
+    static const char *const tables[2] = {"id,u_audio,u_visual\na,0.5,0.5\nb,0.2,0.2\n",
+                                          "id,u_audio,u_visual\na,1,0.5\n"};
+    BalFigureSpec spec = bal_figure_spec_default();
+    for (int k = 0; k < 2; k++) {
+        BalScores s = {0};
+        const char *path = scratch("t.csv");
+        assert_ok(bal_file_write(path, tables[k], strlen(tables[k]), &err));
+        assert_ok(bal_scores_load(&s, path, NULL, &err));
+        assert_ok(bal_figure_discrepancy(&s, &spec, scratch("t.png"), &err));
+        int grey = count_pixels(scratch("t.png"), bar_of(bal_colour_grey)),
+            heard = count_pixels(scratch("t.png"), bar_of(bal_colour_audio));
+        assert_in_range(k ? heard : grey, 3000, 20000); /* words have some such pixels too */
+        assert_in_range(k ? grey : heard, 0, 1000);
+        bal_scores_reset(&s);
+    }
 }
 
 /* From light to dark without a step back: lightness must order the shares, also in grey print. */
@@ -108,6 +137,7 @@ static void test_scores(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_one_clip),
-                                       cmocka_unit_test(test_colours), cmocka_unit_test(test_scores)};
+                                       cmocka_unit_test(test_ties), cmocka_unit_test(test_colours),
+                                       cmocka_unit_test(test_scores)};
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }
