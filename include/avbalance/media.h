@@ -103,6 +103,8 @@ BAL_API BalClipSpec bal_clip_spec_default(void); /* whole clip, both streams, st
 typedef struct BalClipMedia { /* zero is valid; bal_clip_media_reset frees; a reused one keeps its memory */
     float *pcm; /* [n_samples] mono, in [-1,1] as decoded (not clipped); zeros where the stream has no sound */
     int64_t n_samples, pcm_cap;
+    float *channels; /* memory of the sound before it is mixed; nothing for callers */
+    size_t channels_cap;
     int rate_hz;
     bool has_audio, has_video;
     uint8_t *frames; /* [n_frames, height, width, 3] RGB, upright (rotation applied), full range */

@@ -52,6 +52,7 @@ BalClipSpec bal_clip_spec_default(void) {
 
 void bal_clip_media_reset(BalClipMedia *m) {
     bal_free(m->pcm);
+    bal_free(m->channels);
     bal_free(m->frames);
     bal_free(m->frame_s);
     *m = (BalClipMedia){0};
@@ -174,10 +175,10 @@ static BalStatus take_sound(void *user, AVFrame *f, BalError *err) {
 }
 
 static BalStatus decode_sound(Clip *c, BalError *err) {
-    SoundJob j = {.c = c, .sound = {.limit_s = c->out->length_s}};
+    BalClipMedia *o = c->out;
+    SoundJob j = {.c = c, .sound = {.limit_s = o->length_s, .x = o->channels, .cap = o->channels_cap}};
     AVCodecContext *decoder = NULL;
     AVFrame *frame = av_frame_alloc();
-    BalClipMedia *o = c->out;
     int64_t n_out;
     const BalCodedList *l = &c->sound.list;
     BalStatus rc = frame ? bal_decoder_open(&decoder, &c->src, c->sound.stream, err)
@@ -199,6 +200,8 @@ static BalStatus decode_sound(Clip *c, BalError *err) {
 fail:
     av_frame_free(&frame);
     avcodec_free_context(&decoder);
+    o->channels = j.sound.x, o->channels_cap = j.sound.cap;
+    j.sound.x = NULL;
     bal_sound_reset(&j.sound);
     return rc;
 }

@@ -1,8 +1,9 @@
 /* Decoded sound, placed on the clip's clock, made mono, brought to a rate.
  *
  * All channels of the clip are held at the stream's rate until its end, because which of them may be mixed is known only then
- * (antiphase, a dead channel). Mixing first and resampling one channel after is also the cheapest order. The memory grows with
- * samples that were decoded; a gap that timestamps claim is bounded by MAX_FLOATS. */
+ * (antiphase, a dead channel). Mixing first and resampling one channel after is also the cheapest order; both go block by block, so
+ * that the mixed sound is never held. The memory grows with samples that were decoded; a gap that timestamps claim is bounded by
+ * MAX_FLOATS. */
 #include "media/sound.h"
 #include <inttypes.h>
 #include <libswresample/swresample.h>
@@ -15,10 +16,16 @@
 #define LOUD_SHARE   1e-6 /* of the loudest channel's energy: 60 dB */
 #define CANCEL_SHARE 0.02
 
+enum {
+    BLOCK = 4096, /* samples mixed at a time: they stay in the first cache */
+    LANES = 8,    /* partial sums side by side: one addition need not wait for the last */
+};
+
 void bal_sound_reset(BalSound *s) {
     swr_free(&s->swr);
     av_channel_layout_uninit(&s->swr_layout);
     av_frame_free(&s->adapted);
+    bal_free(s->in);
     bal_free(s->x);
     *s = (BalSound){0};
 }
@@ -111,26 +118,24 @@ static BalStatus adapt(BalSound *s, const AVFrame **frame, BalError *err) {
     return BAL_OK;
 }
 
-/* Room for n samples per channel, zeros where nothing was written yet. */
-static BalStatus extend(BalSound *s, int64_t n, BalError *err) {
-    if (n <= s->n) return BAL_OK;
+static BalStatus reserve(BalSound *s, int64_t n, BalError *err) {
     if (n > MAX_FLOATS / s->channels)
         return BAL_FAIL(err, BAL_E_MEDIA,
                         "sound: %.0f s of %d channels at %d Hz are too much for one clip (give start and duration)",
                         (double)n / s->rate_hz, s->channels, s->rate_hz);
-    BAL_TRY(bal_grow(&s->x, &s->cap, (size_t)(n * s->channels), sizeof *s->x, err));
-    memset(s->x + s->n * s->channels, 0, (size_t)((n - s->n) * s->channels) * sizeof *s->x);
-    s->n = n;
-    return BAL_OK;
+    return bal_grow(&s->x, &s->cap, (size_t)(n * s->channels), sizeof *s->x, err);
 }
 
 static BalStatus place(BalSound *s, const float *x, int64_t n, BalError *err) {
     int64_t from = s->next < 0 ? -s->next : 0, limit = (int64_t)ceil(s->limit_s * s->rate_hz);
-    int64_t to = n < limit - s->next ? n : limit - s->next, at = s->next;
+    int64_t to = n < limit - s->next ? n : limit - s->next, begin = s->next + from, end = s->next + to;
+    size_t sample = (size_t)s->channels * sizeof *x;
     s->next += n;
     if (from >= to) return BAL_OK;
-    BAL_TRY(extend(s, at + to, err));
-    memcpy(s->x + (at + from) * s->channels, x + from * s->channels, (size_t)((to - from) * s->channels) * sizeof *x);
+    BAL_TRY(reserve(s, end, err));
+    if (begin > s->n) memset(s->x + s->n * s->channels, 0, (size_t)(begin - s->n) * sample);
+    memcpy(s->x + begin * s->channels, x + from * s->channels, (size_t)(to - from) * sample);
+    if (end > s->n) s->n = end;
     s->sounding += to - from;
     return BAL_OK;
 }
@@ -145,14 +150,10 @@ BalStatus bal_sound_add(BalSound *s, const AVFrame *f, double at_s, BalError *er
         int64_t at = llround(at_s * s->rate_hz);
         if (first || llabs(at - s->next) > RESYNC_S * s->rate_hz) s->next = at;
     }
-    float *x = NULL;
-    size_t cap = 0;
-    BalStatus rc = bal_sound_floats(f, &x, &cap, err);
-    for (int64_t i = 0; rc == BAL_OK && i < (int64_t)f->nb_samples * s->channels; i++)
-        if (!isfinite(x[i])) x[i] = 0, s->not_finite++;
-    if (rc == BAL_OK) rc = place(s, x, f->nb_samples, err);
-    bal_free(x);
-    return rc;
+    BAL_TRY(bal_sound_floats(f, &s->in, &s->in_cap, err));
+    for (int64_t i = 0; i < (int64_t)f->nb_samples * s->channels; i++)
+        if (!isfinite(s->in[i])) s->in[i] = 0, s->not_finite++;
+    return place(s, s->in, f->nb_samples, err);
 }
 
 /* ---- channels ---- */
@@ -171,82 +172,88 @@ bool bal_channel_cancels(double mean_energy, const double *energy, const bool *l
     return n > 1 && mean_energy < CANCEL_SHARE * sum / n;
 }
 
-/* Mean of the chosen channels into y[n]; returns its energy. */
-static double mix(const BalSound *s, const bool *use, float *y) {
-    double energy = 0;
-    int k = 0;
-    for (int c = 0; c < s->channels; c++) k += use[c];
-    for (int64_t i = 0; i < s->n; i++) {
-        float sum = 0;
-        for (int c = 0; c < s->channels; c++)
-            if (use[c]) sum += s->x[i * s->channels + c];
-        y[i] = k > 1 ? sum / (float)k : sum;
-        energy += (double)y[i] * y[i];
-    }
-    return energy;
+/* Add the energy of every channel of x [n,channels]. */
+static void add_energy(const float *x, int64_t n, int channels, double *energy) {
+    double part[LANES * BAL_MAX_CHANNELS] = {0}; /* [LANES,channels] */
+    for (int64_t left = n * channels, width = (int64_t)LANES * channels; left > 0; left -= width, x += width)
+        for (int64_t i = 0; i < (left < width ? left : width); i++) part[i] += (double)x[i] * x[i];
+    for (int i = 0; i < LANES * channels; i++) energy[i % channels] += part[i];
 }
 
-static void mono(const BalSound *s, BalChannelRule rule, float *y) {
-    bool use[BAL_MAX_CHANNELS] = {true};
-    double energy[BAL_MAX_CHANNELS] = {0};
-    int loudest = 0;
-    if (rule == BAL_CHANNELS_MEAN)
-        for (int c = 0; c < s->channels; c++) use[c] = true;
-    if (rule == BAL_CHANNELS_AUTO && s->channels > 1) {
-        for (int64_t i = 0; i < s->n; i++)
-            for (int c = 0; c < s->channels; c++)
-                energy[c] += (double)s->x[i * s->channels + c] * s->x[i * s->channels + c];
-        bal_channel_loud(energy, s->channels, use);
+/* Mean of the chosen channels of the n samples from `at` on into y. */
+static void mix(const BalSound *s, const bool *use, int64_t at, int64_t n, float *y) {
+    int k = 0;
+    memset(y, 0, (size_t)n * sizeof *y);
+    for (int c = 0; c < s->channels; c++) {
+        const float *x = s->x + at * s->channels + c;
+        if (!use[c]) continue;
+        k++;
+        for (int64_t i = 0; i < n; i++) y[i] += x[i * s->channels];
     }
-    double mixed = mix(s, use, y);
-    if (rule != BAL_CHANNELS_AUTO || !bal_channel_cancels(mixed, energy, use, s->channels)) return;
+    if (k < 2) return;
+    for (int64_t i = 0; i < n; i++) y[i] /= (float)k;
+}
+
+static int64_t block_at(int64_t at, int64_t n) {
+    return n - at < BLOCK ? n - at : BLOCK;
+}
+
+/* The channels whose mean is the clip's sound. */
+static void choose_channels(const BalSound *s, BalChannelRule rule, bool *use) {
+    double energy[BAL_MAX_CHANNELS] = {0}, mixed = 0;
+    float y[BLOCK];
+    int loudest = 0;
+    memset(use, 0, BAL_MAX_CHANNELS * sizeof *use);
+    for (int c = 0; c < s->channels; c++) use[c] = c == 0 || rule != BAL_CHANNELS_FIRST;
+    if (rule != BAL_CHANNELS_AUTO || s->channels < 2) return;
+    add_energy(s->x, s->n, s->channels, energy);
+    bal_channel_loud(energy, s->channels, use);
+    for (int64_t at = 0; at < s->n; at += BLOCK) {
+        mix(s, use, at, block_at(at, s->n), y);
+        add_energy(y, block_at(at, s->n), 1, &mixed);
+    }
+    if (!bal_channel_cancels(mixed, energy, use, s->channels)) return;
     for (int c = 1; c < s->channels; c++)
         if (energy[c] > energy[loudest]) loudest = c;
-    memset(use, 0, sizeof use);
+    memset(use, 0, BAL_MAX_CHANNELS * sizeof *use);
     use[loudest] = true;
-    mix(s, use, y);
 }
 
 /* ---- rate ---- */
 
-/* x[n] at `from` Hz -> y[n_out] at `to` Hz. swresample aligns its first output with the first input. */
-static BalStatus resample(const float *x, int64_t n, int from, int to, float *y, int64_t n_out, BalError *err) {
+/* The mixed sound at `to` Hz -> y[n_out]. swresample aligns its first output with the first input. */
+static BalStatus resample(const BalSound *s, const bool *use, int to, float *y, int64_t n_out, BalError *err) {
     AVChannelLayout one = AV_CHANNEL_LAYOUT_MONO;
     SwrContext *swr = NULL;
+    float x[BLOCK];
     int64_t done = 0, got = 1;
-    int e = swr_alloc_set_opts2(&swr, &one, AV_SAMPLE_FMT_FLT, to, &one, AV_SAMPLE_FMT_FLT, from, 0, NULL);
+    int e = swr_alloc_set_opts2(&swr, &one, AV_SAMPLE_FMT_FLT, to, &one, AV_SAMPLE_FMT_FLT, s->rate_hz, 0, NULL);
     if (e >= 0) e = swr_init(swr);
-    for (int64_t i = 0; e >= 0 && done < n_out && (i < n || got > 0);) {
-        int take = (int)(n - i < 65536 ? n - i : 65536), room = (int)(n_out - done < 65536 ? n_out - done : 65536);
-        const uint8_t *in = (const void *)(x + i);
+    for (int64_t i = 0; e >= 0 && done < n_out && (i < s->n || got > 0);) {
+        int take = (int)block_at(i, s->n), room = (int)(n_out - done < 65536 ? n_out - done : 65536);
+        const uint8_t *in = (const void *)x;
         uint8_t *out = (void *)(y + done);
+        mix(s, use, i, take, x);
         got = e = swr_convert(swr, &out, room, take > 0 ? &in : NULL, take);
         i += take;
         if (got > 0) done += got;
     }
     swr_free(&swr);
-    if (e < 0) return BAL_FAIL(err, BAL_E_MEDIA, "sound: %d Hz cannot be brought to %d Hz", from, to);
+    if (e < 0) return BAL_FAIL(err, BAL_E_MEDIA, "sound: %d Hz cannot be brought to %d Hz", s->rate_hz, to);
     memset(y + done, 0, (size_t)(n_out - done) * sizeof *y);
     return BAL_OK;
 }
 
 BalStatus bal_sound_finish(const BalSound *s, BalChannelRule rule, int rate_hz, int64_t n_out, float **pcm,
                            int64_t *cap, BalError *err) {
-    float *y = NULL;
+    bool use[BAL_MAX_CHANNELS];
     size_t room = (size_t)*cap;
-    BalStatus rc = bal_alloc(&y, (size_t)s->n, sizeof *y, err);
-    if (rc == BAL_OK) rc = bal_grow(pcm, &room, (size_t)n_out, sizeof **pcm, err);
-    if (rc == BAL_OK) {
-        *cap = (int64_t)room;
-        mono(s, rule, y);
-        if (rate_hz != 0 && rate_hz != s->rate_hz) {
-            rc = resample(y, s->n, s->rate_hz, rate_hz, *pcm, n_out, err);
-        } else {
-            int64_t n = s->n < n_out ? s->n : n_out;
-            memcpy(*pcm, y, (size_t)n * sizeof *y);
-            memset(*pcm + n, 0, (size_t)(n_out - n) * sizeof *y);
-        }
-    }
-    bal_free(y);
-    return rc;
+    BAL_TRY(bal_grow(pcm, &room, (size_t)n_out, sizeof **pcm, err));
+    *cap = (int64_t)room;
+    choose_channels(s, rule, use);
+    if (rate_hz != 0 && rate_hz != s->rate_hz) return resample(s, use, rate_hz, *pcm, n_out, err);
+    int64_t n = s->n < n_out ? s->n : n_out;
+    mix(s, use, 0, n, *pcm);
+    memset(*pcm + n, 0, (size_t)(n_out - n) * sizeof **pcm);
+    return BAL_OK;
 }

@@ -15,8 +15,10 @@ typedef struct BalSound {
     int64_t n, next;       /* samples held per channel; where the next frame goes if its time agrees */
     int64_t sounding;      /* samples inside the clip that came from the stream */
     int64_t not_finite;    /* NaN or Inf replaced by 0 */
-    float *x;              /* [n, channels] */
+    float *x;              /* [n, channels]; may come with memory of an earlier clip */
     size_t cap;
+    float *in; /* the frame being added */
+    size_t in_cap;
     double limit_s; /* nothing behind this is kept */
     /* Frames in another rate or layout than the first pass through swr. */
     struct SwrContext *swr;

@@ -71,6 +71,26 @@ static void channel_rule(void **state) {
     }
 }
 
+/* More channels than have names: the mean of those that sound, to the last bit and across the blocks it is made in. */
+static void many_channels(void **state) {
+    (void)state;
+    enum { N = 10001, C = 5 };
+    static int16_t x[N][C]; /* the third is silent */
+    for (int i = 0; i < N; i++) {
+        x[i][0] = x[i][4] = (int16_t)lrint(16384 * sin(2 * PI * 440 * i / RATE));
+        x[i][1] = x[i][3] = (int16_t)lrint(9000 * sin(2 * PI * 1000 * i / RATE));
+    }
+    BalClipMedia m = {0};
+    BalClipSpec s = sound_only(0);
+    make_wav(scratch("five.wav"), RATE, C, x[0], N);
+    for (int again = 0; again < 2; again++) { /* the second time in the first one's memory */
+        decode("five.wav", &s, &m);
+        assert_int_equal(m.n_samples, N);
+        for (int i = 0; i < N; i++) assert_true(m.pcm[i] == (float)(2 * x[i][0] + 2 * x[i][1]) / 4 / 32768);
+    }
+    bal_clip_media_reset(&m);
+}
+
 /* A tone keeps its frequency, phase and level through every rate; the length is that of the clip to the sample. */
 static void rates(void **state) {
     (void)state;
@@ -173,8 +193,8 @@ static void one_clock(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(channel_rule), cmocka_unit_test(rates),
-                                       cmocka_unit_test(window), cmocka_unit_test(priming),
-                                       cmocka_unit_test(one_clock)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(channel_rule), cmocka_unit_test(many_channels),
+                                       cmocka_unit_test(rates),        cmocka_unit_test(window),
+                                       cmocka_unit_test(priming),      cmocka_unit_test(one_clock)};
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }
