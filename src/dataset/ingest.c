@@ -1,8 +1,9 @@
 /* manifest -> store: workers make the bytes of clips, the calling thread writes them in manifest order.
  *
  * A worker does everything that costs time (decode, transform, compress, checksum) and leaves the finished tar members in a slot of
- * a ring; the calling thread appends slot after slot. Memory is bounded by the ring: two clips per worker and two more. Since
- * every clip's bytes depend on the clip alone and the order is the manifest's, the store does not depend on the workers. */
+ * a ring; the calling thread appends slot after slot. Memory is bounded by the ring: four clips per worker and four more, so that
+ * the others need not stop and wait where one clip takes ten times as long as they do. Since every clip's bytes depend on the clip
+ * alone and the order is the manifest's, the store does not depend on the workers. */
 #include "dataset/ingest.h"
 
 #include <stdio.h>
@@ -148,7 +149,7 @@ BalStatus bal_ingest_run(const BalManifest *m, const BalFeatureRecipe *recipe, c
                 .user = user,
                 .progress = progress,
                 .workers = spec->workers,
-                .n_slots = 2 * spec->workers + 2};
+                .n_slots = 4 * spec->workers + 4};
     BalStatus rc = bal_store_writer_open(&g.writer, &g.job, dir, &result, err);
     if (rc == BAL_OK) {
         g.first = bal_store_writer_next(g.writer);
