@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "media/clip.h"
 
 enum { WAYS = 4, MOST = 101, FFMPEG = 3 };
@@ -95,6 +96,7 @@ int main(int argc, char **argv) {
     int rounds = argc > 2 ? atoi(argv[1]) : 0;
     char dir[] = "/tmp/bench_decode_XXXXXX";
     must(rounds > 0 && rounds < MOST, "usage", "bench_decode ROUNDS FILE... (1 to 100 rounds)");
+    bal_mem_keep(); /* as avbalance ingest does */
     must(mkdtemp(dir) != NULL, dir, "cannot be made");
     cpu_set_t one;
     CPU_ZERO(&one);

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #define LINE      64
 #define HUGE_PAGE ((size_t)2 << 20)
@@ -70,6 +73,13 @@ BalStatus bal_strdup(char **out, const char *text, BalError *err) {
 
 void bal_free(void *block) {
     free(block);
+}
+
+void bal_mem_keep(void) {
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, 32 << 20); /* the most it takes */
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
 }
 
 static size_t round_up(size_t n, size_t unit) {

@@ -26,6 +26,10 @@ void bal_free(void *block);
 BAL_MUST_USE BalStatus bal_alloc_pages(void *out, size_t bytes, BalError *err);
 void bal_free_pages(void *block, size_t bytes);
 
+/* For programs that do one large thing after another: memory that is freed stays with the process, for the next. By itself the heap
+ * hands it back to the kernel and takes it again page by page, clip after clip, and while one thread does the others wait. */
+void bal_mem_keep(void);
+
 /* Tests only: the n-th allocation from now on (1-based) fails; 0 switches it off. Returns how many were made since the last call. */
 long bal_mem_fail_at(long n);
 

@@ -5,6 +5,7 @@
 #include <avbalance/train.h>
 #include "base/file.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "cli/command.h"
 
 typedef struct Ingest {
@@ -139,6 +140,7 @@ static BalStatus ingest(BalCli *cli, const BalManifest *m, const BalFeatureRecip
     spec.seed = (uint64_t)cli->seed;
     spec.shard_bytes = (int64_t)(self->shard_mb * (1 << 20));
     BAL_TRY(make_room(cli, self->out, err));
+    bal_mem_keep();
     BAL_TRY(bal_ingest(m, recipe, &spec, self->out, cli->progress, &r, err));
     if (r.resumed == r.n)
         bal_cli_note(cli, "%s was complete already; -f makes it anew", self->out);
