@@ -13,6 +13,6 @@ build=$1 out=${2:-/dev/null}
     "$build/tests/engine/test_engine_ops" --bench
     if command -v ffmpeg >/dev/null 2>&1; then
         sh "$here/ingest.sh" "$build/bench/bench_decode" "$build/bench/clips" 5
-        sh "$here/ingest_workers.sh" "$build/avbalance" "$build/bench/clips" 5
+        sh "$here/ingest_workers.sh" "$build/avbalance" "$build/bench/clips"
     fi
 } | tee "$out"
