@@ -10,6 +10,22 @@ function(avb_room name)
   set_property(GLOBAL APPEND PROPERTY AVB_ROOM_LIBS ${R_LIBS})
 endfunction()
 
+# avb_fingerprint(OUT ROOM...): the file OUT holds, as a C string literal, what determines the numbers that these rooms compute
+# (cmake/Fingerprint.cmake). Work is continued only by a build with the fingerprint it was begun with.
+function(avb_fingerprint out)
+  string(TOUPPER "${CMAKE_BUILD_TYPE}" type)
+  get_directory_property(options COMPILE_OPTIONS)
+  set(built "${CMAKE_C_COMPILER_ID} ${CMAKE_C_COMPILER_VERSION} ${CMAKE_SYSTEM_PROCESSOR} ${CMAKE_C_FLAGS} ${CMAKE_C_FLAGS_${type}} ${options}")
+  list(TRANSFORM ARGN PREPEND ${PROJECT_SOURCE_DIR}/src/ OUTPUT_VARIABLE folders)
+  list(TRANSFORM folders APPEND /*.[ch])
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folders} ${PROJECT_SOURCE_DIR}/include/avbalance/*.h)
+  string(REPLACE ";" "," rooms "${ARGN}")
+  add_custom_command(OUTPUT ${out}
+    COMMAND ${CMAKE_COMMAND} -DOUT=${out} -DROOT=${PROJECT_SOURCE_DIR} -DROOMS=${rooms} "-DBUILT=${built}"
+            -P ${PROJECT_SOURCE_DIR}/cmake/Fingerprint.cmake
+    DEPENDS ${sources} ${PROJECT_SOURCE_DIR}/cmake/Fingerprint.cmake VERBATIM)
+endfunction()
+
 # avb_test(ROOM NAME SOURCES ... [ROOMS ...] [LIBS ...]): one cmocka program, CTest test ROOM.NAME with label ROOM.
 function(avb_test room name)
   cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;ROOMS;LIBS" ${ARGN})

@@ -86,8 +86,9 @@ BAL_API BalIngestSpec bal_ingest_spec_default(void);
  * killed ingest continues with the next call and ends with the same bytes; one that was complete is left alone. Rejected clips stand
  * in DIR/rejected.csv (id,media,reason,code) and in store.json's counts.
  * BAL_E_MEDIA: nothing could be stored (DIR then holds rejected.csv only). BAL_E_MISMATCH: DIR belongs to another recipe or
- * manifest. BAL_E_EXISTS: DIR holds something else, or another process writes there. BAL_E_IO: disk full and the like; what is
- * stored is kept. BAL_E_CANCELLED: through `progress`. */
+ * manifest, or is unfinished and was begun by a build or with an FFmpeg that may decode otherwise. BAL_E_EXISTS: DIR holds something
+ * else, or another process writes there. BAL_E_IO: disk full and the like; what is stored is kept. BAL_E_CANCELLED: through
+ * `progress`. */
 BAL_API BAL_MUST_USE BalStatus bal_ingest(const BalManifest *m, const BalFeatureRecipe *recipe,
                                           const BalIngestSpec *spec, const char *dir, BalProgressSink progress,
                                           BalIngestResult *out, BalError *err);
@@ -108,8 +109,9 @@ BAL_API BAL_MUST_USE BalStatus bal_store_open(BalStore **out, const char *dir, B
 BAL_API void bal_store_close(BalStore **s);
 BAL_API int64_t bal_store_count(const BalStore *s);
 BAL_API int bal_store_n_classes(const BalStore *s);
+/* Texts, recipe and hash are borrowed while the store is open. */
 BAL_API const char *bal_store_class(const BalStore *s, int k);
-BAL_API const char *bal_store_id(const BalStore *s, int64_t i);     /* borrowed while the store is open */
+BAL_API const char *bal_store_id(const BalStore *s, int64_t i);
 BAL_API const char *bal_store_source(const BalStore *s, int64_t i); /* never empty */
 BAL_API int bal_store_label(const BalStore *s, int64_t i);
 BAL_API BalSplit bal_store_split(const BalStore *s, int64_t i);

@@ -80,7 +80,8 @@ typedef struct BalFitResult {
 /* Train one model, or continue where a killed run stopped: the files are then the same bytes as without the kill (timing.jsonl
  * excepted). Writes the run folder: run.json (last, so that its presence means complete), log.jsonl, confidence.npy f32 [E,N],
  * correct.npy u8 [E,N] (255: not scored), ids.txt, logits.npy f32 [N,C], predictions.csv, weights.safetensors, recipe.yaml.
- * BAL_E_MISMATCH: the folder holds a run of another recipe, store, seed, thread count or version (says which).
+ * BAL_E_MISMATCH: the folder holds a run of another recipe, store, seed, thread count or of a build that may compute other numbers
+ * (says which; a version whose sources differ in comments and documents only is the same).
  * BAL_E_EXISTS: it holds something else. BAL_E_NUMERIC: loss or logits not finite (epoch, step, clips, remedy).
  * BAL_E_CANCELLED: stopped through `progress`, checkpoint written. */
 BAL_API BAL_MUST_USE BalStatus bal_fit(const BalStore *store, const BalFitSpec *spec, BalFitResult *out, BalError *err);

@@ -19,7 +19,7 @@ static void seal(BalText *out, size_t from) {
 
 void bal_journal_head(BalText *out, const BalIdentity *id) {
     size_t from = out->len;
-    bal_text_f(out, "00000000 avbalance-journal 1 %s %s %s", id->recipe, id->manifest, id->settings);
+    bal_text_f(out, "00000000 avbalance-journal 1 %s %s %s %s", id->recipe, id->manifest, id->settings, id->code);
     seal(out, from);
 }
 
@@ -63,8 +63,8 @@ static bool next_line(Replay *r, const char **at, const char *end) {
 
 static bool parse_head(const char *line, BalIdentity *id) {
     int used = 0;
-    return sscanf(line, "avbalance-journal 1 %64[0-9a-f] %64[0-9a-f] %64[0-9a-f]%n", id->recipe, id->manifest,
-                  id->settings, &used) == 3 &&
+    return sscanf(line, "avbalance-journal 1 %64[0-9a-f] %64[0-9a-f] %64[0-9a-f] %64[0-9a-f]%n", id->recipe,
+                  id->manifest, id->settings, id->code, &used) == 4 &&
            used && !line[used];
 }
 

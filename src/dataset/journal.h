@@ -1,6 +1,6 @@
 /* The journal of an ingest: one line per clip, in manifest order, appended as soon as the clip's bytes are in its shard.
  *
- *   avbalance-journal 1 RECIPE MANIFEST SETTINGS            three SHA-256
+ *   avbalance-journal 1 RECIPE MANIFEST SETTINGS CODE       four SHA-256
  *   stored ROW SHARD CRC KIND:OFFSET:BYTES:CRC ...          a clip (checksum with tar headers and padding), its members
  *   rejected ROW CODE REASON                                a clip that gave nothing; the reason ends the line
  *
@@ -26,6 +26,7 @@ typedef struct BalJournalEntry {
 
 typedef struct BalIdentity { /* what a store is made from: it can be continued only with the same */
     char recipe[65], manifest[65], settings[65];
+    char code[65]; /* of this build and its FFmpeg; empty for a finished store: that stays what it is */
 } BalIdentity;
 
 void bal_journal_head(BalText *out, const BalIdentity *id); /* appends a line */

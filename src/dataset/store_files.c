@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <avbalance/media.h>
 #include <avbalance/version.h>
 #include "base/csv.h"
 #include "base/file.h"
@@ -40,6 +41,19 @@ static void hash_clip(BalSha256 *h, const BalClip *c, BalSplit split) {
     bal_sha256_add(h, times, sizeof times);
 }
 
+/* What determines the numbers that a clip becomes: the code of this build, and FFmpeg. */
+static BalStatus code_hash(char out[65], BalError *err) {
+    static const char code[] =
+#include "dataset/code.inc"
+        ;
+    BalText text = {0};
+    bal_text_f(&text, "%s %s", code, bal_media_version());
+    BalStatus rc = bal_text_ok(&text, err);
+    if (rc == BAL_OK) bal_sha256_text(text.data, text.len, out);
+    bal_text_reset(&text);
+    return rc;
+}
+
 BalStatus bal_store_identify(const BalStoreJob *job, BalIdentity *out, BalError *err) {
     BalText text = {0};
     BalSha256 h;
@@ -57,7 +71,7 @@ BalStatus bal_store_identify(const BalStoreJob *job, BalIdentity *out, BalError 
     for (int k = 0; k < job->manifest->n_classes; k++) hash_text(&h, job->manifest->classes[k]);
     for (int64_t i = 0; i < job->manifest->n; i++) hash_clip(&h, job->manifest->clip + i, job->split[i]);
     bal_sha256_hex(&h, out->manifest);
-    return BAL_OK;
+    return code_hash(out->code, err);
 }
 
 BalStatus bal_store_same(const BalIdentity *job, const BalIdentity *there, const char *dir, BalError *err) {
@@ -68,6 +82,12 @@ BalStatus bal_store_same(const BalIdentity *job, const BalIdentity *there, const
         what = "manifest or hold-out";
     else if (strcmp(job->settings, there->settings))
         what = "shard size";
+    if (!what && there->code[0] && strcmp(job->code, there->code))
+        return BAL_FAIL(
+            err, BAL_E_MISMATCH,
+            "%s was begun by another build or with another FFmpeg, which may decode otherwise: continue with "
+            "that one, give another folder, or -f to begin anew",
+            dir);
     if (!what) return BAL_OK;
     return BAL_FAIL(err, BAL_E_MISMATCH,
                     "%s belongs to another %s; give the one it was begun with, another folder, or overwrite it (-f)",

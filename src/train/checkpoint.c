@@ -1,7 +1,7 @@
 /* Claiming a run folder, checkpoints, and the files of a finished run.
  *
  *   DIR/recipe.yaml            the identity of the run: comment lines that say with what it was begun, then the effective recipe.
- *                              Written first; compared line by line when the command is given again.
+ *                              Written first; compared line by line when the command is given again, but for the version.
  *   DIR/checkpoint/<position>/ state.safetensors (weights, statistics, moments), method.bin where the method keeps state,
  *                              position.json, with the checksum of the state, written last: a folder without it was being
  *                              written when the process died.
@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <avbalance/backends.h>
 #include <avbalance/version.h>
 #include "base/csv.h"
 #include "base/file.h"
@@ -27,7 +28,20 @@ static const char *const FILES[] = {"run.json",        "checkpoint",          "c
                                     "predictions.csv", "weights.safetensors", "last_batch.txt", "recipe.yaml"};
 enum { N_FILES = sizeof FILES / sizeof *FILES };
 
+/* What determines the numbers of this build: a run is only continued by the code that began it. The version says more (any commit
+ * changes it) and so is written down, but not compared. */
+static const char code[] =
+#include "train/code.inc"
+    ;
+
 /* ---- identity ---- */
+
+static const char *backend_version(const char *name) {
+    const char *version = "";
+    for (int i = 0; i < bal_backend_count(); i++)
+        if (!strcmp(bal_backend_name(i, NULL, NULL), name)) bal_backend_name(i, NULL, &version);
+    return version;
+}
 
 /* "2 of 5, 0a1b2c3d" or "none": which clips are held out is part of what a run is. */
 static void fold_text(const BalRun *run, BalText *out) {
@@ -45,6 +59,7 @@ static BalStatus identity(const BalRun *run, BalText *out, BalError *err) {
     char *yaml = NULL;
     BAL_TRY(bal_recipe_text(&run->recipe, &yaml, err));
     bal_text_f(out, "# version: %s\n", bal_version());
+    bal_text_f(out, "# code: %s, %s\n", code, backend_version(run->recipe.train.backend));
     bal_text_f(out, "# method: %s\n# store: %s\n# held out fold: ", run->method.ops->name, bal_store_hash(run->store));
     fold_text(run, out);
     bal_text_f(out, "\n%s", yaml);
@@ -56,9 +71,29 @@ static size_t line_length(const char *s) {
     return strcspn(s, "\n");
 }
 
+/* The text after its first line, which is the version. */
+static const char *compared(const char *identity) {
+    return identity + line_length(identity) + (identity[line_length(identity)] == '\n');
+}
+
+/* old: what a folder says, perhaps anything. */
+static BalStatus other_code(const char *dir, const char *old, BalError *err) {
+    static const char key[] = "# version: ";
+    if (bal_has_prefix(old, key)) old += sizeof key - 1;
+    return BAL_FAIL(
+        err, BAL_E_MISMATCH,
+        "%s was begun by version %.*s, this is %s, and what they compute may differ: continue with that one, "
+        "give another folder, or -f to start anew",
+        dir, (int)line_length(old), old, bal_version());
+}
+
 /* Name the first line in which the two texts differ, with the section it stands in. */
 static BalStatus differs(const char *dir, const char *old, const char *now, BalError *err) {
     char section[32] = "";
+    const char *begun = old;
+    old = compared(old);
+    now = compared(now);
+    if (line_length(old) != line_length(now) || strncmp(old, now, line_length(now))) return other_code(dir, begun, err);
     while (*old && *now && line_length(old) == line_length(now) && !strncmp(old, now, line_length(now))) {
         size_t n = line_length(now);
         if (n && n < sizeof section && now[n - 1] == ':' && *now != ' ')
@@ -116,7 +151,7 @@ static BalStatus claim(BalRun *run, BalText *path, BalText *now, BalText *old, b
     BAL_TRY(bal_path_in(path, dir, "recipe.yaml", err));
     if (bal_file_exists(path->data)) {
         BAL_TRY(bal_file_read(path->data, 0, old, err));
-        if (!run->spec->force && !strcmp(bal_text_str(old), now->data)) {
+        if (!run->spec->force && !strcmp(compared(bal_text_str(old)), compared(now->data))) {
             BAL_TRY(bal_path_in(path, dir, "run.json", err));
             *done = bal_file_exists(path->data);
             BAL_TRY(bal_path_in(path, dir, "checkpoint", err));
@@ -378,6 +413,7 @@ static BalStatus result_text(const BalRun *run, BalText *out, BalError *err) {
     bal_json_open(&o, NULL, '{');
     bal_json_add_text(&o, "schema", "avbalance/run/1");
     bal_json_add_text(&o, "version", bal_version());
+    bal_json_add_text(&o, "code", code);
     bal_json_add_text(&o, "method", run->method.ops->name);
     bal_json_add_text(&o, "modality", in == BAL_TAG_AUDIO ? "audio" : in == BAL_TAG_VISUAL ? "visual" : "both");
     bal_json_add_text(&o, "model", t->model);

@@ -149,6 +149,7 @@ static void journal_round_trip(void **state) {
     bal_sha256_text("a", 1, id.recipe);
     bal_sha256_text("b", 1, id.manifest);
     bal_sha256_text("c", 1, id.settings);
+    bal_sha256_text("d", 1, id.code);
     bal_journal_head(&t, &id);
     end[0] = t.len;
     for (int i = 0; i < 4; i++) {

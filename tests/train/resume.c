@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+#include <avbalance/version.h>
 #include "base/mem.h"
 #include "train/toy.h"
 
@@ -199,6 +200,41 @@ static void a_flipped_byte_in_the_store_names_the_clip(void **state) {
     assert_false(bal_file_exists(scratch("bad-run/run.json")));
 }
 
+/* Put `to` in the place of `from` in a text file. */
+static void replace(const char *path, const char *from, const char *to) {
+    BalError err = {0};
+    BalText old = {0}, now = {0};
+    assert_ok(bal_file_read(path, 0, &old, &err));
+    const char *at = strstr(old.data, from);
+    assert_non_null(at);
+    bal_text_add_n(&now, old.data, (size_t)(at - old.data));
+    bal_text_f(&now, "%s%s", to, at + strlen(from));
+    assert_ok(bal_file_write(path, now.data, now.len, &err));
+    bal_text_reset(&old);
+    bal_text_reset(&now);
+}
+
+/* A version that computes the same continues a run, whatever its commit is called; one that may not says so and changes nothing. */
+static void another_version_continues_only_with_the_same_code(void **state) {
+    (void)state;
+    if (!bal_is_dir(scratch("whole"))) assert_true(child(scratch("whole"), 1e9, -1));
+    BalError err = {0};
+    Stopper s = {9};
+    const char *dir = scratch("older");
+    char path[512], version[128];
+    snprintf(path, sizeof path, "%s/recipe.yaml", dir);
+    snprintf(version, sizeof version, "version: %s\n", bal_version());
+    assert_int_equal(fit(scratch("store"), dir, 1e9, (BalProgressSink){stop_after, &s}, &err), BAL_E_CANCELLED);
+    replace(path, version, "version: 0.0.1+g0123456789\n");
+    replace(path, "# code: ", "# code: 0");
+    assert_fails(fit(scratch("store"), dir, 1e9, (BalProgressSink){0}, &err), BAL_E_MISMATCH,
+                 "begun by version 0.0.1+g0123456789, this is ");
+    replace(path, "# code: 0", "# code: ");
+    assert_ok(fit(scratch("store"), dir, 1e9, (BalProgressSink){0}, &err));
+    replace(path, "version: 0.0.1+g0123456789\n", version);
+    assert_same_folder(scratch("whole"), dir);
+}
+
 static int open_store(void **state) {
     if (scratch_open(state)) return -1;
     BalStore *s = toy_store(&TOY, scratch("store"));
@@ -211,6 +247,7 @@ int main(void) {
         cmocka_unit_test(killed_anywhere_it_ends_with_the_same_bytes),
         cmocka_unit_test(stopped_at_any_point_it_ends_with_the_same_bytes),
         cmocka_unit_test(a_damaged_checkpoint_is_named),
+        cmocka_unit_test(another_version_continues_only_with_the_same_code),
         cmocka_unit_test(a_full_disk_costs_nothing_that_was_kept),
         cmocka_unit_test(memory_that_runs_out_costs_nothing_that_was_kept),
         cmocka_unit_test(a_flipped_byte_in_the_store_names_the_clip),

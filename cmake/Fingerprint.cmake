@@ -1,0 +1,21 @@
+# cmake -DOUT=FILE -DROOT=FOLDER -DROOMS=a,b -DBUILT=TEXT -P Fingerprint.cmake: what determines the numbers that these rooms of
+# src/ compute, as a C string literal of 16 hex digits. It is a SHA-256 over their sources, the public headers and BUILT (compiler and
+# flags), without comments and line breaks: a commit that only explains does not change it.
+file(GLOB sources ${ROOT}/include/avbalance/*.h)
+string(REPLACE "," ";" rooms "${ROOMS}")
+foreach(room ${rooms})
+  file(GLOB_RECURSE more ${ROOT}/src/${room}/*.c ${ROOT}/src/${room}/*.h)
+  list(APPEND sources ${more})
+endforeach()
+list(SORT sources)
+set(all "${BUILT}\n")
+foreach(path ${sources})
+  file(READ ${path} text)
+  string(REGEX REPLACE "/\\*([^*]|\\*+[^*/])*\\*+/" " " text "${text}")
+  string(REGEX REPLACE "[ \t\n]+" " " text "${text}")
+  file(RELATIVE_PATH name ${ROOT} ${path})
+  string(APPEND all "${name}\n${text}\n")
+endforeach()
+string(SHA256 hash "${all}")
+string(SUBSTRING ${hash} 0 16 hash)
+file(WRITE ${OUT} "\"${hash}\"\n")
