@@ -76,7 +76,7 @@ static BalGraph *network(const int shape[3]) {
     must(bal_graph_create(&g, &err), &err);
     must(bal_model_find(&model, "resnet18", &err), &err);
     const BalShape in = {4, {1, shape[0], shape[1], shape[2]}};
-    BalVal v = model->encode(g, bal_graph_input(g, "x", in), model);
+    BalVal v = bal_model_encode(model, g, bal_graph_input(g, "x", in));
     v = bal_graph_linear(g, "fc", v, CLASSES, true, BAL_TAG_FC);
     bal_graph_output(g, "logits", v);
     must(bal_graph_finish(g, &err), &err);

@@ -32,11 +32,14 @@ typedef enum BalTag {
     BAL_TAG_BN = 128, /* what it is          */
     BAL_TAG_FC = 256,
     BAL_TAG_GATE = 512,
+    BAL_TAG_FROZEN = 1024, /* a scope whose parameters are never trained: teachers */
 } BalTag;
 
 BAL_API BAL_MUST_USE BalStatus bal_graph_create(BalGraph **out, BalError *err);
 BAL_API void bal_graph_destroy(BalGraph **g);
-/* Parameters made from here on: names begin with prefix ("" or "audio."), tags hold `tags` besides what the layer adds. */
+/* Parameters made from here on: names begin with prefix ("" or "audio."), tags hold `tags` besides what the layer adds. With
+ * BAL_TAG_FROZEN they are constants: no gradient, no update, and batch norm uses its running statistics in every mode, unmoved; no
+ * trainable layer may come before them. */
 BAL_API void bal_graph_scope(BalGraph *g, const char *prefix, unsigned tags);
 
 BAL_API BalVal bal_graph_input(BalGraph *g, const char *name, BalShape shape);

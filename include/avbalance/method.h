@@ -47,17 +47,19 @@ typedef struct BalMethodCtx { /* borrowed for one hook call */
     float *z, *dz; /* [n,n_classes] scratch; after `loss` z holds the logits of the running training accuracy */
     double loss;   /* written by `loss`: the scalar that is logged, a mean over the batch */
     /* one batch may take several sub-steps, each with its own loss, grad and update */
-    int sub, n_subs;      /* plan may raise n_subs above 1 */
-    unsigned update_tags; /* parameters that the next update moves; 0 (set before each sub-step): all */
+    int sub, n_subs;        /* plan may raise n_subs above 1 */
+    BalOptimiser optimiser; /* of the next update; the recipe's (set before each sub-step) unless a hook changes it */
+    unsigned update_tags;   /* parameters that the next update moves; 0 (set before each sub-step): all */
 } BalMethodCtx;
 
 typedef BalStatus BalMethodHook(void *self, BalMethodCtx *c, BalError *err);
 
 typedef struct BalMethodOps {
     const char *name, *summary, *paper;
-    unsigned inputs;                 /* BAL_TAG_AUDIO, BAL_TAG_VISUAL: what it wants to be fed */
-    size_t state_size;               /* zeroed block handed to every hook as self */
-    const struct BalOption *options; /* (optional) over that block; names "<method>.*" */
+    unsigned inputs;   /* BAL_TAG_AUDIO, BAL_TAG_VISUAL: what it wants to be fed */
+    size_t state_size; /* zeroed block handed to every hook as self */
+    const struct BalOption
+        *options; /* (optional) over that block, which opens with their defaults; names "<method>.*" */
     /* Declare inputs "audio", "visual", the network and its outputs; g is unfinished. *needs is preset to 1, 1, 1. */
     BalStatus (*build)(void *self, const BalNetSpec *net, BalGraph *g, BalMethodNeeds *needs, BalError *err);
     BalMethodHook *epoch_begin, *epoch_end; /* (optional) */
@@ -68,9 +70,10 @@ typedef struct BalMethodOps {
     BalStatus (*predict)(void *self, BalMethodCtx *c, float *logits, BalError *err);
     /* (optional) probabilities [n,n_classes] from those logits; NULL: softmax */
     void (*confidence)(void *self, const float *logits, int n, int n_classes, float *p);
-    BalStatus (*save)(void *self, struct BalWriter *w, BalError *err);        /* (optional) what a resumed run needs */
-    BalStatus (*load)(void *self, const struct BalMap *saved, BalError *err); /* (optional) */
-    void (*reset)(void *self);                                                /* (optional) frees what self holds */
+    /* (optional) what a resumed run needs beside weights and moments; c holds session and sizes, but no batch */
+    BalStatus (*save)(void *self, BalMethodCtx *c, struct BalWriter *w, BalError *err);
+    BalStatus (*load)(void *self, BalMethodCtx *c, const struct BalMap *saved, BalError *err);
+    void (*reset)(void *self); /* (optional) frees what self holds */
 } BalMethodOps;
 
 /* ---- registry ---- */

@@ -8,11 +8,15 @@
 typedef struct BalModelOps BalModelOps;
 struct BalModelOps {
     const char *name, *summary, *paper;
-    int features; /* width of what encode returns */
-    /* Add the encoder to g under the scope that is set: x [rows,C,H,W] (or [1,C,K,H,W] where the network is 3-D) -> [1,features],
-     * the mean over space and over the rows of a clip. Mistakes are kept by the graph, as with every builder. */
-    BalVal (*encode)(BalGraph *g, BalVal x, const BalModelOps *self);
+    int features; /* width of what bal_model_encode returns */
+    /* The network stage by stage, 0 to n_stages - 1, so that methods can let two encoders meet in between (gates after some stages).
+     * Adds stage i to g under the scope that is set: x [rows,C,H,W] (or [1,C,K,H,W] where the network is 3-D) -> maps of the same
+     * rank. Mistakes are kept by the graph, as with every builder. */
+    int n_stages;
+    BalVal (*stage)(BalGraph *g, int i, BalVal x);
 };
+/* All stages, then the mean over space and over the rows of a clip: x as above -> [1,features]. */
+BAL_API BalVal bal_model_encode(const BalModelOps *model, BalGraph *g, BalVal x);
 
 /* By name; BAL_E_ARG names the closest and lists all. *out has static storage. */
 BAL_API BAL_MUST_USE BalStatus bal_model_find(const BalModelOps **out, const char *name, BalError *err);

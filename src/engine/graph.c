@@ -144,9 +144,11 @@ static void param_add(BalGraph *g, int which, const char *suffix, BalShape shape
     keep(g, bal_grow(&g->param, &g->cap_params, (size_t)g->n_params + 1, sizeof *g->param, &g->err));
     if (g->rc < 0) return;
     for (int i = shape.rank; i < BAL_MAX_DIMS; i++) shape.dim[i] = 1;
-    g->param[g->n_params] = (GraphParam){{name, shape, g->tags | tags, which < 2}, g->n_nodes - 1, which};
+    const bool frozen = g->tags & BAL_TAG_FROZEN, trainable = which < 2 && !frozen;
+    if (frozen && n->tracked) fail(g, BAL_E_ARG, n->op.name, "a frozen layer cannot follow a trainable one");
+    g->param[g->n_params] = (GraphParam){{name, shape, g->tags | tags, trainable}, g->n_nodes - 1, which};
     n->param[which] = g->n_params++;
-    n->tracked = true;
+    n->tracked |= trainable;
 }
 
 void bal_graph_scope(BalGraph *g, const char *prefix, unsigned tags) {

@@ -2,6 +2,7 @@
 #include "methods/registry.h"
 #include <string.h>
 #include "base/mem.h"
+#include "base/option.h"
 #include "base/text.h"
 
 static const BalMethodOps *const METHODS[] = {&bal_method_audio, &bal_method_visual};
@@ -36,6 +37,7 @@ BalStatus bal_method_open(BalMethod *out, const char *name, BalError *err) {
     BalMethod m = {0};
     BAL_TRY(bal_method_find(&m.ops, name, err));
     BAL_TRY(bal_alloc(&m.self, 1, m.ops->state_size, err));
+    if (m.ops->options) bal_options_default(m.ops->options, m.self);
     *out = m;
     return BAL_OK;
 }

@@ -9,7 +9,7 @@
 static BalStatus build(BalShape shape, const char *input, unsigned tag, const BalNetSpec *net, BalGraph *g) {
     bal_graph_scope(g, "", tag);
     BalVal x = bal_graph_input(g, input, shape);
-    BalVal f = net->encoder->encode(g, x, net->encoder);
+    BalVal f = bal_model_encode(net->encoder, g, x);
     bal_graph_output(g, "features", f);
     bal_graph_output(g, "logits", bal_graph_linear(g, "fc", f, net->n_classes, true, 0));
     return BAL_OK;

@@ -32,3 +32,8 @@ BalStatus bal_model_find(const BalModelOps **out, const char *name, BalError *er
     bal_text_reset(&known);
     return rc;
 }
+
+BalVal bal_model_encode(const BalModelOps *model, BalGraph *g, BalVal x) {
+    for (int i = 0; i < model->n_stages; i++) x = model->stage(g, i, x);
+    return bal_graph_mean(g, x);
+}

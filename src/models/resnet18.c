@@ -32,14 +32,15 @@ static BalVal block(BalGraph *g, int layer, int index, BalVal x, int out, int st
 #undef NAME
 }
 
-static BalVal encode(BalGraph *g, BalVal x, const BalModelOps *self) {
-    (void)self;
-    x = conv(g, "conv1", x, 64, 7, 2, BAL_TAG_STEM);
-    x = bal_graph_bn(g, "bn1", x, 0, true);
-    x = bal_graph_maxpool(g, x, (BalPoolAttr){.kernel = {1, 3, 3}, .stride = {1, 2, 2}, .pad = {0, 1, 1}});
-    for (int layer = 1; layer <= 4; layer++)
-        for (int i = 0; i < 2; i++) x = block(g, layer, i, x, 32 << layer, layer > 1 && i == 0 ? 2 : 1);
-    return bal_graph_mean(g, x);
+/* Stage 0 is the stem, 1 to 4 are torchvision's layer1 to layer4. */
+static BalVal stage(BalGraph *g, int layer, BalVal x) {
+    if (layer == 0) {
+        x = conv(g, "conv1", x, 64, 7, 2, BAL_TAG_STEM);
+        x = bal_graph_bn(g, "bn1", x, 0, true);
+        return bal_graph_maxpool(g, x, (BalPoolAttr){.kernel = {1, 3, 3}, .stride = {1, 2, 2}, .pad = {0, 1, 1}});
+    }
+    for (int i = 0; i < 2; i++) x = block(g, layer, i, x, 32 << layer, layer > 1 && i == 0 ? 2 : 1);
+    return x;
 }
 
 const BalModelOps bal_model_resnet18 = {
@@ -47,5 +48,6 @@ const BalModelOps bal_model_resnet18 = {
     .summary = "residual network of 18 layers, 11.2 million parameters, torchvision's names",
     .paper = "He et al. 2016, Deep Residual Learning for Image Recognition",
     .features = 512,
-    .encode = encode,
+    .n_stages = 5,
+    .stage = stage,
 };

@@ -276,11 +276,11 @@ BalStatus bal_run_keep_best(BalRun *run, BalError *err) {
 
 /* ---- checkpoints ---- */
 
-static BalStatus write_method(const BalRun *run, const char *path, BalError *err) {
+static BalStatus write_method(BalRun *run, const char *path, BalError *err) {
     BalWriter *w = NULL;
     if (!run->method.ops->save) return BAL_OK;
     BAL_TRY(bal_writer_open(&w, path, err));
-    BalStatus rc = run->method.ops->save(run->method.self, w, err);
+    BalStatus rc = run->method.ops->save(run->method.self, &run->ctx, w, err);
     if (rc < 0) {
         bal_writer_abort(&w);
         return rc;
@@ -292,7 +292,7 @@ static BalStatus read_method(BalRun *run, const char *path, BalError *err) {
     BalMap map = {0};
     if (!run->method.ops->load) return BAL_OK;
     BAL_TRY(bal_map_open(&map, path, err));
-    BalStatus rc = run->method.ops->load(run->method.self, &map, err);
+    BalStatus rc = run->method.ops->load(run->method.self, &run->ctx, &map, err);
     bal_map_close(&map);
     return rc;
 }

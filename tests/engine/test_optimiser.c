@@ -223,7 +223,7 @@ static void first_weights(void **state) {
     if (!vectors) skip();
     assert_ok(bal_model_find(&model, "resnet18", &err));
     assert_ok(bal_graph_create(&g, &err));
-    BalVal f = model->encode(g, bal_graph_input(g, "x", (BalShape){4, {1, 3, 32, 32}}), model);
+    BalVal f = bal_model_encode(model, g, bal_graph_input(g, "x", (BalShape){4, {1, 3, 32, 32}}));
     bal_graph_output(g, "logits", bal_graph_linear(g, "fc", f, 31, true, 0));
     assert_ok(bal_graph_finish(g, &err));
     cfg.backend = net_backend(0);

@@ -285,6 +285,113 @@ static void wrong_use(void **state) {
     net_close(&net);
 }
 
+/* A teacher beside a student (UMT): training moves the student alone, and neither its weights nor its statistics notice. */
+static void a_frozen_scope_stays_as_it_is(void **state) {
+    (void)state;
+    for (int b = 0; b < bal_backend_count(); b++) {
+        BalError err = {0};
+        BalGraph *g;
+        Net net = {0};
+        assert_ok(bal_graph_create(&g, &err));
+        const BalVal x = bal_graph_input(g, "x", (BalShape){4, {2, 3, 8, 8}});
+        static const char *const scope[] = {"student.", "teacher."};
+        for (int k = 0; k < 2; k++) {
+            bal_graph_scope(g, scope[k], k ? BAL_TAG_VISUAL | BAL_TAG_FROZEN : BAL_TAG_VISUAL);
+            const BalVal y = bal_graph_bn(g, "bn", net_conv(g, "conv", x, 16, 1), 0, true);
+            bal_graph_output(g, scope[k], bal_graph_mean(g, y));
+        }
+        assert_ok(bal_graph_finish(g, &err));
+        BalSessionConfig cfg = bal_session_config_default();
+        cfg.backend = net_backend(b);
+        cfg.threads = 2;
+        cfg.batch = 4;
+        assert_ok(bal_session_create(&net.s, net.g = g, &cfg, &err));
+        float *data = net_random(4 * 2 * 3 * 8 * 8, 1), *d = net_random(4 * 16, 2), before[6][512], after[512];
+        float out[2][2][4 * 16]; /* [eval, train][student, teacher] */
+        const BalOptimiser sgd = {.kind = BAL_SGD, .lr = 0.1, .momentum = 0.9, .weight_decay = 0.1};
+        assert_int_equal(bal_session_n_params(net.s), 10);
+        for (int i = 0; i < 5; i++) assert_ok(bal_session_param_get(net.s, 5 + i, before[i], &err));
+        for (int train = 0; train < 2; train++) {
+            assert_ok(bal_session_set(net.s, 0, "x", data, 4, &err));
+            assert_ok(bal_session_forward(net.s, 0, 4, train ? BAL_MODE_TRAIN : BAL_MODE_EVAL, &err));
+            for (int k = 0; k < 2; k++) assert_ok(bal_session_get(net.s, 0, scope[k], out[train][k], &err));
+        }
+        assert_memory_not_equal(out[0][0], out[1][0], sizeof out[0][0]); /* batch against running statistics */
+        assert_memory_equal(out[0][1], out[1][1], sizeof out[0][1]);
+        assert_ok(bal_session_seed(net.s, 0, "student.", d, &err));
+        assert_ok(bal_session_seed(net.s, 0, "teacher.", d, &err)); /* goes nowhere */
+        assert_ok(bal_session_backward(net.s, 0, 0, false, &err));
+        assert_ok(bal_session_update(net.s, &sgd, 0, 0, &err));
+        for (int i = 0; i < 5; i++) {
+            const BalParam *p = bal_session_param(net.s, 5 + i);
+            assert_false(p->trainable);
+            assert_ok(bal_session_param_get(net.s, 5 + i, after, &err));
+            size_t n = 1;
+            for (int k = 0; k < p->shape.rank; k++) n *= (size_t)p->shape.dim[k];
+            assert_memory_equal(before[i], after, n * sizeof *after);
+        }
+        assert_fails(bal_session_grad_get(net.s, 0, 5, after, &err), BAL_E_ARG, "teacher.conv.weight");
+        free(data), free(d);
+        net_close(&net);
+    }
+}
+
+/* What the gates of Greedy need: g' = own * g + forced, with own a scale and forced an input, gives either the gate itself or any
+ * constant in its place, and then nothing of the other modality passes, forward or backward. */
+static void a_gate_can_be_overridden(void **state) {
+    (void)state;
+    BalError err = {0};
+    Net net = {0};
+    enum { N = 3, C = 16 };
+    assert_ok(bal_graph_create(&net.g, &err));
+    BalGraph *g = net.g;
+    bal_graph_scope(g, "", BAL_TAG_AUDIO);
+    const BalVal a = net_conv(g, "a", bal_graph_input(g, "audio", (BalShape){4, {1, 1, 6, 6}}), C, 1);
+    bal_graph_scope(g, "", BAL_TAG_VISUAL); /* two frames share one gate */
+    const BalVal v = net_conv(g, "v", bal_graph_input(g, "visual", (BalShape){4, {2, 3, 6, 6}}), C, 1);
+    const BalVal both = bal_graph_concat(g, (BalVal[]){bal_graph_mean(g, a), bal_graph_mean(g, v)}, 2);
+    const BalVal gate = bal_graph_sigmoid(g, bal_graph_linear(g, "excite", both, C, true, BAL_TAG_GATE));
+    const BalVal used =
+        bal_graph_add(g, bal_graph_scale(g, "own", gate), bal_graph_input(g, "forced", (BalShape){2, {1, C}}));
+    bal_graph_output(g, "gate", gate);
+    bal_graph_output(g, "features", bal_graph_mean(g, bal_graph_mul(g, v, used)));
+    assert_ok(bal_graph_finish(g, &err));
+    BalSessionConfig cfg = bal_session_config_default();
+    cfg.backend = net_backend(0);
+    cfg.batch = N;
+    assert_ok(bal_session_create(&net.s, g, &cfg, &err));
+    float *audio[2] = {net_random(N * 36, 1), net_random(N * 36, 2)}, *visual = net_random(N * 2 * 3 * 36, 3);
+    float forced[N * C], out[2][2][N * C], gates[N * C]; /* [own gate, forced][audio 0, 1] */
+    const float zero[N] = {0};
+    double reached[2];
+    for (int i = 0; i < N * C; i++) forced[i] = 0.25f;
+    for (int k = 0; k < 4; k++) {
+        const int force = k / 2;
+        static const float none[N * C];
+        assert_ok(bal_session_set(net.s, 0, "audio", audio[k % 2], N, &err));
+        assert_ok(bal_session_set(net.s, 0, "visual", visual, N, &err));
+        assert_ok(bal_session_set(net.s, 0, "own", force ? zero : NULL, N, &err));
+        assert_ok(bal_session_set(net.s, 0, "forced", force ? forced : none, N, &err));
+        assert_ok(bal_session_forward(net.s, 0, N, BAL_MODE_TRAIN, &err));
+        assert_ok(bal_session_get(net.s, 0, "features", out[force][k % 2], &err));
+        assert_ok(bal_session_get(net.s, 0, "gate", gates, &err)); /* still there to be averaged */
+        assert_true(gates[0] > 0 && gates[0] < 1 && gates[0] != 0.25f);
+        assert_ok(bal_session_seed(net.s, 0, "features", forced, &err));
+        assert_ok(bal_session_backward(net.s, 0, 0, false, &err));
+        BalParamStats excite, encoder;
+        assert_ok(bal_session_stats(net.s, 0, 0, bal_session_find_param(net.s, "excite.weight"), &excite, &err));
+        assert_ok(bal_session_stats(net.s, 0, 0, bal_session_find_param(net.s, "v.weight"), &encoder, &err));
+        assert_true(encoder.sum_gg > 0);
+        reached[force] = excite.sum_gg;
+    }
+    assert_memory_not_equal(out[0][0], out[0][1], sizeof out[0][0]);
+    assert_memory_equal(out[1][0], out[1][1], sizeof out[1][0]);
+    assert_true(reached[0] > 0);
+    assert_true(reached[1] == 0);
+    free(audio[0]), free(audio[1]), free(visual);
+    net_close(&net);
+}
+
 /* The first mistake is reported, with its layer. */
 static void graph_mistakes(void **state) {
     (void)state;
@@ -299,7 +406,8 @@ static void graph_mistakes(void **state) {
                  {4, BAL_E_ARG, "no output"},
                  {5, BAL_E_ARG, "layer \"enc.conv\": no output depends"},
                  {6, BAL_E_SHAPE, "more than their channels"},
-                 {7, BAL_E_ARG, "not a value"}};
+                 {7, BAL_E_ARG, "not a value"},
+                 {8, BAL_E_ARG, "layer \"enc.fc\": a frozen layer cannot follow"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         BalError err = {0};
         BalGraph *g;
@@ -314,6 +422,8 @@ static void graph_mistakes(void **state) {
         if (cases[i].what == 5) last = x;
         if (cases[i].what == 6) last = bal_graph_concat(g, (BalVal[]){y, bal_graph_mean(g, y)}, 2);
         if (cases[i].what == 7) last = bal_graph_relu(g, 99);
+        if (cases[i].what == 8) bal_graph_scope(g, "enc.", BAL_TAG_FROZEN);
+        if (cases[i].what == 8) last = bal_graph_linear(g, "fc", bal_graph_mean(g, y), 4, true, 0);
         if (cases[i].what != 4) bal_graph_output(g, "out", last);
         if (cases[i].rc == BAL_E_SHAPE) net_conv(g, "later", last, 0, 0); /* a later mistake does not hide the first */
         assert_fails(bal_graph_finish(g, &err), cases[i].rc, cases[i].says);
@@ -334,6 +444,8 @@ int main(void) {
         cmocka_unit_test(no_allocation_after_the_first_step),
         cmocka_unit_test(same_seed_same_run),
         cmocka_unit_test(snapshots),
+        cmocka_unit_test(a_frozen_scope_stays_as_it_is),
+        cmocka_unit_test(a_gate_can_be_overridden),
         cmocka_unit_test(wrong_use),
         cmocka_unit_test(graph_mistakes),
     };

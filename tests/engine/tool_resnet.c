@@ -53,7 +53,7 @@ static BalStatus build(Job *j, BalError *err) {
     BalSessionConfig cfg = bal_session_config_default();
     BAL_TRY(bal_model_find(&model, "resnet18", err));
     BAL_TRY(bal_graph_create(&j->g, err));
-    BalVal v = model->encode(j->g, bal_graph_input(j->g, "x", (BalShape){4, {rows, chw[0], chw[1], chw[2]}}), model);
+    BalVal v = bal_model_encode(model, j->g, bal_graph_input(j->g, "x", (BalShape){4, {rows, chw[0], chw[1], chw[2]}}));
     bal_graph_output(j->g, "logits", bal_graph_linear(j->g, "fc", v, j->classes, true, 0));
     BAL_TRY(bal_graph_finish(j->g, err));
     BAL_TRY(bal_backend_find(&cfg.backend, j->arg[0], err));
