@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "cli/train.h"
 
-enum { PAPER, CROSSFIT };
+enum { PAPER, CROSSFIT, DEFAULT_FOLDS = 5 };
 static const char *const modes[] = {"paper", "crossfit", NULL};
 
 typedef struct Estimate {
@@ -116,12 +116,14 @@ static BalStatus check_folder(const BalCli *cli, const char *dir, BalError *err)
 }
 
 static BalStatus estimate(BalCli *cli, const Estimate *self, const BalStore *store, BalError *err) {
+    if (self->folds && self->mode != CROSSFIT)
+        return BAL_FAIL(err, BAL_E_ARG, "--folds cuts the clips for --mode crossfit: give that too, or leave it out");
     BAL_TRY(check_folder(cli, self->common.out, err));
     BalEstimateSpec spec = bal_estimate_spec_default();
     BAL_TRY(bal_cli_recipe(cli, &self->common, store, &spec.recipe, err));
     spec.dir = self->common.out;
     spec.seeds = (int)self->seeds;
-    spec.folds = self->mode == CROSSFIT ? (int)self->folds : 0;
+    if (self->mode == CROSSFIT) spec.folds = self->folds ? (int)self->folds : DEFAULT_FOLDS;
     spec.checkpoint_s = self->common.checkpoint_s;
     spec.force = cli->force;
     spec.progress = cli->progress;
@@ -151,8 +153,9 @@ static const BalFlag flags[] = {
      .offset = offsetof(Estimate, mode), .def = "paper", .choices = modes},
     {"seeds", 0, BAL_FLAG_INT, "N", "networks per modality; from 2 on every score has an interval",
      .offset = offsetof(Estimate, seeds), .def = "1", .min = 1, .max = 1000},
-    {"folds", 0, BAL_FLAG_INT, "K", "crossfit: parts that the train clips are cut into, whole sources together",
-     .offset = offsetof(Estimate, folds), .def = "5", .min = 2, .max = 100},
+    {"folds", 0, BAL_FLAG_INT, "K",
+     "crossfit: parts that the train clips are cut into, whole sources together (default 5)",
+     .offset = offsetof(Estimate, folds), .min = 2, .max = 100},
     {0}};
 
 const BalCommand bal_cmd_estimate = {

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "train/run.h"
 
 static const char *const MODALITIES[] = {"audio", "visual"};
@@ -152,6 +153,23 @@ static BalStatus write_summary(const Estimate *e, BalText *json, BalText *path, 
     return bal_file_write(path->data, json->data, json->len, err);
 }
 
+/* Folders of runs in somebody else's folder would be lost among what is there: a run's, a store's, anything. */
+static BalStatus must_be_ours(const char *dir, BalError *err) {
+    char **names = NULL;
+    int n = 0;
+    bool ours = false;
+    BAL_TRY(bal_list_dir(dir, &names, &n, err));
+    for (int i = 0; i < n; i++)
+        ours |= !strcmp(names[i], "folds.csv") || !strcmp(names[i], "estimate.json") ||
+                bal_has_prefix(names[i], "audio-seed");
+    BalStatus rc = BAL_OK;
+    if (n && !ours)
+        rc = BAL_FAIL(err, BAL_E_EXISTS, "%s exists and holds no estimate (found %s): choose another folder", dir,
+                      names[0]);
+    bal_names_free(names, n);
+    return rc;
+}
+
 BalStatus bal_estimate(const BalStore *store, const BalEstimateSpec *spec, BalRunDoneFn *run, void *user,
                        BalError *err) {
     Estimate e = {.store = store, .spec = spec, .told = run, .user = user};
@@ -160,6 +178,7 @@ BalStatus bal_estimate(const BalStore *store, const BalEstimateSpec *spec, BalRu
     if (spec->seeds < 1 || spec->folds < 0 || spec->folds == 1)
         return BAL_FAIL(err, BAL_E_ARG, "an estimate needs at least 1 seed and, when cross-fitting, at least 2 folds");
     BAL_TRY_OR(fail, bal_make_dirs(spec->dir, err));
+    BAL_TRY_OR(fail, must_be_ours(spec->dir, err));
     if (spec->folds) {
         BAL_TRY_OR(fail, bal_alloc(&e.fold, (size_t)bal_store_count(store), sizeof *e.fold, err));
         BAL_TRY_OR(fail, make_folds(store, spec->folds, (uint64_t)spec->recipe.train.seed, e.fold, err));

@@ -440,6 +440,7 @@ static void close_run(BalRun *run) {
 BalStatus bal_fit(const BalStore *store, const BalFitSpec *spec, BalFitResult *out, BalError *err) {
     BalRun run = {.store = store, .spec = spec, .recipe = spec->recipe, .dir = spec->dir, .lock = -1};
     BalStatus rc = fit(&run, out, err);
+    if (rc == BAL_E_IO) bal_error_add(err, rc, "once the cause is mended, the same command continues");
     close_run(&run);
     return rc;
 }

@@ -14,3 +14,9 @@
 # one process at a time; nobody's scores.csv is written over
 0	-	-	test -d st || exit 0; ($A train st -m audio -r demo --set train.model=tiny --epochs 2000 -q -o busy >/dev/null 2>&1 & p=$!; while [ ! -e busy/ids.txt ]; do sleep 0.05; done; $A train st -m audio -r demo --set train.model=tiny --epochs 2000 -q -o busy 2>err; code=$?; kill -9 $p; test $code = 2 && grep -q "another process" err)
 0	-	-	test -d st || exit 0; mkdir own; echo mine >own/scores.csv; $A estimate st -r demo --set train.model=tiny --epochs 1 -q -o own 2>err; test $? = 2 && grep -q "own/scores.csv is already there" err && test "$(ls own)" = scores.csv
+# an estimate goes into a folder of its own; settings that would do nothing are refused
+0	-	-	test -d st || exit 0; $A estimate st -r demo --set train.model=tiny --epochs 1 -q -o r 2>err; test $? = 2 && grep -q "r exists and holds no estimate" err && test ! -e r/audio-seed0
+0	-	-	test -d st || exit 0; $A estimate st -r demo --set train.model=tiny --epochs 1 -q -o never --folds 3 2>err; test $? = 2 && grep -q -- "--mode crossfit" err && test ! -e never
+# a version that computes the same continues, another says which it was
+0	-	-	test -d st || exit 0; cp -r r older; sed -i '1s/version: .*/version: 0.0.1/' older/recipe.yaml; $A train st -m audio -r demo --set train.model=tiny --epochs 2 -q -o older | grep -q "already done"
+0	-	-	test -d st || exit 0; sed -i '2s/code: ./code: -/' older/recipe.yaml; $A train st -m audio -r demo --set train.model=tiny --epochs 2 -q -o older 2>err; test $? = 5 && grep -q "older was begun by version 0.0.1, this is .*give another folder, or -f" err
