@@ -162,10 +162,26 @@ static const char *meant(const BalOptionSet *sets, int n_sets, const char *name)
     return hint;
 }
 
+/* "audio, input, train": what stands before the dots, in the order of the tables. */
+static void list_sections(const BalOptionSet *sets, int n_sets, BalText *out) {
+    const char *last = "";
+    for (int i = 0; i < n_sets; i++)
+        for (const BalOption *o = sets[i].table; o->name; o++) {
+            const size_t n = strcspn(o->name, ".");
+            if (!strncmp(o->name, last, n + 1)) continue;
+            bal_text_f(out, "%s%.*s", out->len ? ", " : "", (int)n, o->name);
+            last = o->name;
+        }
+}
+
 static BalStatus unknown(const BalOptionSet *sets, int n_sets, const char *name, BalError *err) {
     const char *hint = meant(sets, n_sets, name);
-    return BAL_FAIL(err, BAL_E_ARG, "unknown key '%.80s'%s%s%s", name, hint ? "; did you mean '" : "", hint ? hint : "",
-                    hint ? "'?" : "");
+    if (hint) return BAL_FAIL(err, BAL_E_ARG, "unknown key '%.80s'; did you mean '%s'?", name, hint);
+    BalText sections = {0};
+    list_sections(sets, n_sets, &sections);
+    BAL_FAIL(err, BAL_E_ARG, "unknown key '%.80s'; the sections are: %s", name, bal_text_str(&sections));
+    bal_text_reset(&sections);
+    return BAL_E_ARG;
 }
 
 BalStatus bal_options_set(const BalOptionSet *sets, int n_sets, const char *name, const char *value, BalError *err) {

@@ -22,6 +22,12 @@ const char *bal_dialect_name(int i, const char **summary) {
     return table[i]->name;
 }
 
+/* "a, b, c" of those that claim so much, or of all */
+static void name_list(BalText *out, const BalClaim *claim, BalClaim least) {
+    for (int i = 0; i < N_DIALECTS; i++)
+        if (!claim || claim[i] == least) bal_text_f(out, "%s%s", out->len ? ", " : "", table[i]->name);
+}
+
 static BalStatus by_name(const BalDialect **out, const BalSniff *s, const char *name, BalError *err) {
     const char *names[N_DIALECTS];
     for (int i = 0; i < N_DIALECTS; i++) {
@@ -34,14 +40,12 @@ static BalStatus by_name(const BalDialect **out, const BalSniff *s, const char *
         return BAL_OK;
     }
     const char *close = bal_closest(name, names, N_DIALECTS);
-    return BAL_FAIL(err, BAL_E_ARG, "there is no manifest dialect '%s'%s%s%s", name, close ? ": did you mean '" : "",
-                    close ? close : "", close ? "'?" : "");
-}
-
-/* "a, b, c" of those that claim at least so much, or of all */
-static void name_list(BalText *out, const BalClaim *claim, BalClaim least) {
-    for (int i = 0; i < N_DIALECTS; i++)
-        if (!claim || claim[i] == least) bal_text_f(out, "%s%s", out->len ? ", " : "", table[i]->name);
+    BalText all = {0};
+    name_list(&all, NULL, BAL_CLAIM_NO);
+    BAL_FAIL(err, BAL_E_ARG, "there is no manifest dialect '%s'%s%s%s; there are %s", name,
+             close ? ": did you mean '" : "", close ? close : "", close ? "'?" : "", bal_text_str(&all));
+    bal_text_reset(&all);
+    return BAL_E_ARG;
 }
 
 BalStatus bal_dialect_find(const BalDialect **out, const BalSniff *s, const char *name, BalError *err) {

@@ -65,7 +65,10 @@ static BalClaim claim(const BalSniff *s) {
 
 static BalStatus read_folders(BalBuild *b, const BalSniff *s, BalError *err) {
     (void)s;
-    return add_classes(b, "", err);
+    BAL_TRY(add_classes(b, "", err));
+    if (b->m->n) return BAL_OK;
+    return BAL_FAIL(err, BAL_E_FORMAT, "%s: no media file lies in a folder of its class: %s/CLASS/CLIP.mp4 is wanted",
+                    b->path, b->path);
 }
 
 const BalDialect bal_dialect_folders = {

@@ -79,7 +79,7 @@ static void test_refuse(void **state) {
         {"seed: -1\n", "allowed: integer of at least 0"},
         {"train:\n  epoch: 3\n", "r.yaml: line 2: unknown key 'train.epoch'; did you mean 'train.epochs'?"},
         {"lr: 3\n", "line 1: unknown key 'lr'; did you mean 'train.optimiser.lr'?"},
-        {"colour: red\n", "line 1: unknown key 'colour'"},
+        {"colour: red\n", "line 1: unknown key 'colour'; the sections are: "},
         {"train:\n  epochs: 3\n  epochs: 4\n", "line 3: epochs: this key was already given above"},
         {"seed: 1\nseed: 1\n", "line 2: seed: this key was already given above"},
         {"train:\n  epochs: [1, 2]\n", "line 2: train.epochs: one value is wanted here"},

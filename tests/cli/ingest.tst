@@ -24,6 +24,9 @@
 3	-	2 of 2 clips have no label, first: a \(line 2	printf 'id,media,label,split\na,no-a.mp4,,train\nb,no-b.mp4,,train\n' >unlabelled.csv; $A ingest unlabelled.csv -o unlabelled
 2	-	cannot deal 1 sources.*--val-share 0	printf 'id,media,label,split\na,a.mp4,x,train\n' >one.csv; $A ingest one.csv -o one-clip
 0	"schema": "avbalance/dialects/1"	-	$A ingest --dialect help --json
+2	-	there is no manifest dialect 'nonsense'; there are avbalance, .*folders	$A ingest missing.csv --dialect nonsense -o never
+3	-	home: no media file lies in a folder of its class: home/CLASS/	$A ingest home -o never
+3	-	r.yaml: line 1: unknown key 'training'; the sections are: audio, visual, input, train	printf 'training:\n  lr: 1\n' >r.yaml; $A ingest missing.csv -r r.yaml -o never
 2	-	missing.csv is a file; name a folder	$A ingest missing.csv -o missing.csv
 # recipes
 3	-	r.yaml: line 2: a tab.*spaces	printf 'train:\n\tbatch: 16\n' >r.yaml; $A ingest missing.csv -r r.yaml -o never

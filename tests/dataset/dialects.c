@@ -222,7 +222,8 @@ static void test_folders(void **state) {
     assert_clip(&m, 0, "dog/1", "dog/1.mp4", "dog", BAL_SPLIT_TRAIN, "");
     bal_manifest_reset(&m);
     assert_ok(bal_make_dirs(scratch("nothing"), &err));
-    assert_fails(bal_manifest_load(&m, scratch("nothing"), NULL, &err), BAL_E_FORMAT, "no clip");
+    assert_fails(bal_manifest_load(&m, scratch("nothing"), NULL, &err), BAL_E_FORMAT,
+                 "nothing/CLASS/CLIP.mp4 is wanted");
 }
 
 static int64_t in_split(const BalManifest *m, BalSplit s) {
