@@ -121,9 +121,15 @@ static BalStatus figures(const BalCli *cli, const BalScores *scores, const char 
         rc = bal_figure_heatmap(map, &spec, path.data, err);
     }
     if (rc == BAL_OK) rc = place(cli, "discrepancy.png", &path, err);
-    if (rc == BAL_OK) rc = bal_figure_discrepancy(scores, &spec, path.data, err);
+    if (rc == BAL_OK) {
+        bal_cli_note(cli, "$ avbalance datamap %s --figure discrepancy -o %s", scores_path, path.data);
+        rc = bal_figure_discrepancy(scores, &spec, path.data, err);
+    }
     if (rc == BAL_OK) rc = place(cli, "datamap.png", &path, err);
-    if (rc == BAL_OK) rc = bal_figure_datamap(scores, &spec, path.data, err);
+    if (rc == BAL_OK) {
+        bal_cli_note(cli, "$ avbalance datamap %s -o %s", scores_path, path.data);
+        rc = bal_figure_datamap(scores, &spec, path.data, err);
+    }
     bal_text_reset(&path);
     bal_free(map);
     return rc;
@@ -135,7 +141,7 @@ static BalStatus subsets(const BalCli *cli, const char *scores_path, BalError *e
     BalStatus rc = place(cli, "subsets", &dir, err);
     if (rc == BAL_OK) rc = bal_alloc(&r, 1, sizeof *r, err);
     if (rc == BAL_OK) {
-        bal_cli_note(cli, "\n$ avbalance split %s --threshold 0.2 --threshold 0.4 -o %s", scores_path, dir.data);
+        bal_cli_note(cli, "$ avbalance split %s --threshold 0.2 --threshold 0.4 -o %s", scores_path, dir.data);
         rc = bal_split_file(r, scores_path, &(BalScoresSpec){.threads = cli->threads}, thresholds, 2, dir.data, err);
     }
     bal_free(r);
@@ -229,8 +235,8 @@ static void put_json(BalText *out, const Demo *self, const BalIngestResult *r, c
     bal_text_char(out, '\n');
 }
 
-static BalStatus report(BalCli *cli, const BalScores *scores, const BalIngestResult *ingested, double seconds,
-                        BalError *err) {
+static BalStatus report(BalCli *cli, const BalScores *scores, const char *scores_path, const BalIngestResult *ingested,
+                        double seconds, BalError *err) {
     const Demo *self = cli->self;
     Truth truth[2] = {{.split = NULL}, {.split = "test"}};
     BalSummary summary = {0};
@@ -240,13 +246,17 @@ static BalStatus report(BalCli *cli, const BalScores *scores, const BalIngestRes
         return BAL_OK;
     }
     BAL_TRY(bal_summary_make(&summary, scores, err));
+    bal_cli_note(cli, "$ avbalance summary %s\n\nmade in %.0f s\n", scores_path, seconds);
     bal_cli_summary(&cli->out, &summary, 40);
     bal_summary_reset(&summary);
     bal_text_add(&cli->out, "\nPlanted against estimated discrepancy (clear: planted beyond 0.3)\n");
     for (int i = 0; i < 2; i++) put_truth(&cli->out, &truth[i]);
-    bal_text_f(&cli->out, "\nFigures: %s/heatmap.png, discrepancy.png, datamap.png   subsets: %s/subsets\n", self->out,
-               self->out);
-    bal_cli_note(cli, "\nmade in %.0f s", seconds);
+    bal_text_f(
+        &cli->out,
+        "\nScores: %s/estimate/scores.csv   subsets: %s/subsets\n"
+        "Figures: %s/heatmap.png, discrepancy.png, datamap.png\n"
+        "The same with your own videos: a manifest with the header id,media,label,split and the commands above.\n",
+        self->out, self->out, self->out);
     return BAL_OK;
 }
 
@@ -267,7 +277,7 @@ static BalStatus run(BalCli *cli, BalError *err) {
     BAL_TRY_OR(done, estimate(cli, &recipe, store.data, dir.data, &scores, &path, err));
     BAL_TRY_OR(done, figures(cli, &scores, path.data, err));
     BAL_TRY_OR(done, subsets(cli, path.data, err));
-    BAL_TRY_OR(done, report(cli, &scores, &ingested, bal_now_s() - begin, err));
+    BAL_TRY_OR(done, report(cli, &scores, path.data, &ingested, bal_now_s() - begin, err));
 done:
     bal_scores_reset(&scores);
     bal_text_reset(&store);
