@@ -101,8 +101,8 @@ static void print_dialects(BalText *out, bool json) {
     bal_text_char(out, '\n');
 }
 
-/* A clip without a label may lie in a store, but training refuses it: better said before hours of decoding. */
-static void tell_unlabelled(const BalCli *cli, const BalManifest *m) {
+/* A store may hold clips without a label, or of one class, but training refuses it: better said before hours of decoding. */
+static void tell_labels(const BalCli *cli, const BalManifest *m) {
     int64_t n = 0, first = 0;
     for (int64_t i = m->n - 1; i >= 0; i--)
         if (m->clip[i].label < 0) {
@@ -112,6 +112,9 @@ static void tell_unlabelled(const BalCli *cli, const BalManifest *m) {
     if (n)
         bal_cli_warn(cli, "%lld of %lld clips have no label, first: %s (line %lld of the manifest); training needs one",
                      (long long)n, (long long)m->n, m->clip[first].id, (long long)m->clip[first].line);
+    if (m->n_classes == 1)
+        bal_cli_warn(cli, "every clip has the label %s: is that column the label? training needs two at least",
+                     m->classes[0]);
 }
 
 /* ---- what is done ---- */
@@ -168,7 +171,7 @@ static BalStatus run(BalCli *cli, BalError *err) {
     BalManifest m = {0};
     BAL_TRY(bal_manifest_load_all(&m, cli->args, cli->n_args, &spec, err));
     if (m.note && m.note[0]) bal_cli_note(cli, "%s", m.note);
-    tell_unlabelled(cli, &m);
+    tell_labels(cli, &m);
     BalStatus rc = ingest(cli, &m, &recipe.feature, err);
     bal_manifest_reset(&m);
     return rc;

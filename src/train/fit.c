@@ -68,6 +68,12 @@ static BalStatus check_features(const BalRun *run, BalError *err) {
 static BalStatus choose_clips(BalRun *run, BalError *err) {
     const int *fold = run->spec->fold;
     run->n = bal_store_count(run->store);
+    if (bal_store_n_classes(run->store) == 1)
+        return BAL_FAIL(
+            err, BAL_E_ARG,
+            "every clip of the store is of one class (%s), which is right without looking: see the label column "
+            "of its manifest",
+            bal_store_class(run->store, 0));
     BAL_TRY(bal_alloc(&run->train_clip, (size_t)run->n, sizeof *run->train_clip, err));
     BAL_TRY(bal_alloc(&run->score_clip, (size_t)run->n, sizeof *run->score_clip, err));
     for (int64_t i = 0; i < run->n; i++) {

@@ -22,6 +22,7 @@
 0	*	*	test -d one || exit 0; $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --set audio.frames=100 -qf | grep -q "24 of 24 clips stored"
 # said before anything is decoded
 3	-	2 of 2 clips have no label, first: a \(line 2	printf 'id,media,label,split\na,no-a.mp4,,train\nb,no-b.mp4,,train\n' >unlabelled.csv; $A ingest unlabelled.csv -o unlabelled
+2	-	every clip has the label x: is that column the label	printf 'id,media,label,split\na,a.mp4,x,train\n' >one.csv; $A ingest one.csv -o one-clip
 2	-	cannot deal 1 sources.*--val-share 0	printf 'id,media,label,split\na,a.mp4,x,train\n' >one.csv; $A ingest one.csv -o one-clip
 0	"schema": "avbalance/dialects/1"	-	$A ingest --dialect help --json
 2	-	there is no manifest dialect 'nonsense'; there are avbalance, .*folders	$A ingest missing.csv --dialect nonsense -o never

@@ -20,3 +20,5 @@
 # a version that computes the same continues, another says which it was
 0	-	-	test -d st || exit 0; cp -r r older; sed -i '1s/version: .*/version: 0.0.1/' older/recipe.yaml; $A train st -m audio -r demo --set train.model=tiny --epochs 2 -q -o older | grep -q "already done"
 0	-	-	test -d st || exit 0; sed -i '2s/code: ./code: -/' older/recipe.yaml; $A train st -m audio -r demo --set train.model=tiny --epochs 2 -q -o older 2>err; test $? = 5 && grep -q "older was begun by version 0.0.1, this is .*give another folder, or -f" err
+# one class only: nothing to learn, every score would be 1
+0	-	-	test -d st || exit 0; S=$D/../../../../shared/data/avdigits/sample_clips; awk -F '\t' 'BEGIN { OFS = FS } NR > 1 { $3 = "same" } 1' $S/labels.tsv >same.tsv; $A ingest same.tsv --media-dir $S -r demo -o one -q >/dev/null && ! $A estimate one -r demo --set train.model=tiny -q -o never 2>err && grep -q "of one class (same)" err && test ! -e never/audio-seed0
