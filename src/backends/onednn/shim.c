@@ -29,6 +29,19 @@ dnnl_status_t bal_md_query(BalMd *out, const_dnnl_primitive_desc_t pd, dnnl_quer
     return dnnl_memory_desc_clone(&out->d, dnnl_primitive_desc_query_md(pd, what, 0));
 }
 
+dnnl_status_t bal_md_blocks(BalBlocks *out, const BalMd *md) {
+    const dnnl_dims_t *stride, *size, *axis;
+    dnnl_status_t s = dnnl_memory_desc_query(md->d, dnnl_query_strides, (void *)&stride);
+    if (!s) s = dnnl_memory_desc_query(md->d, dnnl_query_inner_nblks_s32, &out->n);
+    if (!s) s = dnnl_memory_desc_query(md->d, dnnl_query_inner_blks, (void *)&size);
+    if (!s) s = dnnl_memory_desc_query(md->d, dnnl_query_inner_idxs, (void *)&axis);
+    if (s) return s;
+    memcpy(out->stride, *stride, sizeof *stride);
+    memcpy(out->size, *size, sizeof *size);
+    memcpy(out->axis, *axis, sizeof *axis);
+    return dnnl_success;
+}
+
 dnnl_status_t bal_conv_pd(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const BalConvDesc *c,
                           const_dnnl_primitive_attr_t attr, const_dnnl_primitive_desc_t hint) {
     const dnnl_dims_t dilation = {0};
@@ -68,6 +81,16 @@ dnnl_status_t bal_md_query(BalMd *out, const_dnnl_primitive_desc_t pd, dnnl_quer
     const dnnl_memory_desc_t *d = dnnl_primitive_desc_query_md(pd, what, 0);
     if (!d) return dnnl_invalid_arguments;
     out->d = *d;
+    return dnnl_success;
+}
+
+dnnl_status_t bal_md_blocks(BalBlocks *out, const BalMd *md) {
+    const dnnl_blocking_desc_t *b = &md->d.format_desc.blocking;
+    if (md->d.format_kind != dnnl_blocked) return dnnl_invalid_arguments;
+    memcpy(out->stride, b->strides, sizeof b->strides);
+    memcpy(out->size, b->inner_blks, sizeof b->inner_blks);
+    memcpy(out->axis, b->inner_idxs, sizeof b->inner_idxs);
+    out->n = b->inner_nblks;
     return dnnl_success;
 }
 

@@ -30,6 +30,12 @@ dnnl_status_t bal_md_copy(BalMd *out, const BalMd *md);
 dnnl_status_t bal_md_query(BalMd *out, const_dnnl_primitive_desc_t pd, dnnl_query_t what);
 bool bal_md_same(const BalMd *a, const BalMd *b);
 size_t bal_md_bytes(const BalMd *md);
+/* Where the values of a blocked layout lie: strides of whole blocks by axis, then the blocks inside, the innermost last. */
+typedef struct BalBlocks {
+    dnnl_dims_t stride, size, axis;
+    int n; /* of size and axis */
+} BalBlocks;
+dnnl_status_t bal_md_blocks(BalBlocks *out, const BalMd *md);
 
 typedef enum BalDirection { BAL_DIR_FWD, BAL_DIR_BWD_DATA, BAL_DIR_BWD_WEIGHTS } BalDirection;
 typedef struct BalConvDesc { /* src, weights and dst or their gradients; bias NULL: none */

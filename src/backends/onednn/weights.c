@@ -92,10 +92,17 @@ BalStatus bal_onednn_param_get(void *self, const BalOp *op, int which, float *pl
     return BAL_OK;
 }
 
-/* ---- converted copies ---- */
+/* ---- converted copies ----
+ *
+ * Whole blocks are converted by oneDNN's reorder. Layouts whose last block is partly padding (stems, odd channel counts) are
+ * written here, value by value: with AVX-512, oneDNN 3.7's reorder loses values there. Such weights are few. */
 
 struct BalWeightCopy {
     const float *w;
+    WeightShape shape;
+    bool bf16;
+    int rank, kernel[3];
+    BalBlocks blocks; /* used where reorder is NULL */
     BalMd md;
     uint64_t version;
     bool fresh;
@@ -107,6 +114,37 @@ struct BalWeightCopy {
     BalWeightCopy *next;
 };
 
+/* Place of one value in a blocked layout; at: its coordinates, outermost first. */
+static int64_t place(const BalBlocks *b, const int64_t *at, int rank) {
+    int64_t outer[DNNL_MAX_NDIMS], offset = 0, inner = 1;
+    for (int a = 0; a < rank; a++) outer[a] = at[a];
+    for (int k = b->n - 1; k >= 0; k--) {
+        int64_t *x = &outer[b->axis[k]];
+        offset += *x % b->size[k] * inner;
+        *x /= b->size[k];
+        inner *= b->size[k];
+    }
+    for (int a = 0; a < rank; a++) offset += outer[a] * b->stride[a];
+    return offset;
+}
+
+static void copy_fill(BalWeightCopy *c) {
+    const WeightShape *s = &c->shape;
+    const int64_t hw = (int64_t)c->kernel[1] * c->kernel[2];
+    for (int64_t o = 0; o < s->out; o++)
+        for (int64_t i = 0; i < s->stored_in; i++)
+            for (int64_t t = 0; t < s->taps; t++) {
+                const int64_t at[] = {o, i, t / hw, t / c->kernel[2] % c->kernel[1], t % c->kernel[2]};
+                const int64_t flat[] = {o, i, at[3], at[4]};
+                const int64_t to = c->rank == 5 ? place(&c->blocks, at, 5) : place(&c->blocks, flat, 4);
+                const float w = c->w[weight_at(s, o, i, t)];
+                if (c->bf16)
+                    ((uint16_t *)c->data)[to] = bal_f32_to_bf16(w);
+                else
+                    ((float *)c->data)[to] = w;
+            }
+}
+
 static void copy_destroy(BalWeightCopy *c) {
     if (c->reorder) dnnl_primitive_destroy(c->reorder);
     if (c->from) dnnl_memory_destroy(c->from);
@@ -116,28 +154,45 @@ static void copy_destroy(BalWeightCopy *c) {
     bal_free(c);
 }
 
+/* Whether the layout is one for copy_fill. Winograd's are of another kind and have no padding of channels. */
+static bool is_padded(BalWeightCopy *c, const BalMd *md) {
+    const size_t n = (size_t)(c->shape.out * c->shape.stored_in * c->shape.taps);
+    if (bal_md_blocks(&c->blocks, md) != dnnl_success) return false;
+    return bal_md_bytes(md) != n * (c->bf16 ? sizeof(uint16_t) : sizeof(float));
+}
+
+static BalStatus reorder_create(BalOnednn *b, const BalOp *op, BalWeightCopy *c, BalError *err) {
+    BalMd master = {0};
+    BalStatus rc;
+    BAL_TRY_OR(done, BAL_DNNL(bal_weight_md(op, &master), err));
+    BAL_TRY_OR(done, BAL_DNNL(bal_memory_init(&c->from, &master, b->engine), err));
+    BAL_TRY_OR(done, BAL_DNNL(bal_memory_init(&c->to, &c->md, b->engine), err));
+    BAL_TRY_OR(done, BAL_DNNL(bal_reorder_init(&c->reorder, &master, &c->md, b->engine), err));
+    BAL_TRY_OR(done, BAL_DNNL(dnnl_memory_set_data_handle(c->from, (void *)(uintptr_t)c->w), err));
+    BAL_TRY_OR(done, BAL_DNNL(dnnl_memory_set_data_handle(c->to, c->data), err));
+done:
+    bal_md_reset(&master);
+    return rc;
+}
+
 static BalStatus copy_create(BalOnednn *b, const BalOp *op, const BalMd *md, const float *w, BalWeightCopy **out,
                              BalError *err) {
     BalWeightCopy *c = NULL;
-    BalMd master = {0};
     BalStatus rc;
     BAL_TRY(bal_alloc(&c, 1, sizeof *c, err));
     c->w = w;
+    c->shape = weight_shape(op);
+    c->bf16 = op->dtype == BAL_BF16;
+    c->rank = op->in[0].rank;
+    memcpy(c->kernel, op->kernel, sizeof c->kernel);
     c->bytes = bal_round64(bal_md_bytes(md));
-    BAL_TRY_OR(fail, bal_alloc_pages(&c->data, c->bytes, err));
+    BAL_TRY_OR(fail, bal_alloc_pages(&c->data, c->bytes, err)); /* zeros, as padding must be */
     BAL_TRY_OR(fail, BAL_DNNL(bal_md_copy(&c->md, md), err));
-    BAL_TRY_OR(fail, BAL_DNNL(bal_weight_md(op, &master), err));
-    BAL_TRY_OR(fail, BAL_DNNL(bal_memory_init(&c->from, &master, b->engine), err));
-    BAL_TRY_OR(fail, BAL_DNNL(bal_memory_init(&c->to, md, b->engine), err));
-    BAL_TRY_OR(fail, BAL_DNNL(bal_reorder_init(&c->reorder, &master, md, b->engine), err));
-    BAL_TRY_OR(fail, BAL_DNNL(dnnl_memory_set_data_handle(c->from, (void *)(uintptr_t)w), err));
-    BAL_TRY_OR(fail, BAL_DNNL(dnnl_memory_set_data_handle(c->to, c->data), err));
-    bal_md_reset(&master);
+    if (!is_padded(c, md)) BAL_TRY_OR(fail, reorder_create(b, op, c, err));
     c->next = b->copies;
     *out = b->copies = c;
     return BAL_OK;
 fail:
-    bal_md_reset(&master);
     copy_destroy(c);
     return rc;
 }
@@ -155,7 +210,10 @@ BalStatus bal_weight_copy(BalOnednn *b, const BalOp *op, const BalMd *md, const 
     BalWeightCopy *c = *held;
     if (!c->fresh || c->version != version) {
         const dnnl_exec_arg_t args[2] = {{DNNL_ARG_FROM, c->from}, {DNNL_ARG_TO, c->to}};
-        BAL_TRY(BAL_DNNL(dnnl_primitive_execute(c->reorder, b->stream, 2, args), err));
+        if (c->reorder)
+            BAL_TRY(BAL_DNNL(dnnl_primitive_execute(c->reorder, b->stream, 2, args), err));
+        else
+            copy_fill(c);
         c->version = version;
         c->fresh = true;
     }
