@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "bench/median.h"
 #include "media/clip.h"
 
 enum { WAYS = 4, MOST = 101, FFMPEG = 3 };
@@ -37,16 +38,6 @@ static void run_ffmpeg(const char *file, const char *rgb, const char *pcm) {
     must(posix_spawnp(&pid, "ffmpeg", NULL, NULL, (char *const *)(void *)argv, environ) == 0, "ffmpeg",
          "cannot be started");
     must(waitpid(pid, &status, 0) == pid && status == 0, file, "ffmpeg failed");
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, int n) {
-    qsort(x, (size_t)n, sizeof *x, by_value);
-    return x[n / 2];
 }
 
 static int same_as_file(const BalClipMedia *m, const char *path) {

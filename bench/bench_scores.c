@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/rng.h"
 #include "base/text.h"
+#include "bench/median.h"
 
 static void need(BalStatus rc, const BalError *err) {
     if (rc >= 0) return;
@@ -61,16 +62,6 @@ static double run(char *const argv[], double *peak_mb) {
     double mb = (double)use.ru_maxrss / 1024;
     if (mb > *peak_mb) *peak_mb = mb;
     return bal_now_s() - start;
-}
-
-static int by_value(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *x, int n) {
-    qsort(x, (size_t)n, sizeof *x, by_value);
-    return x[n / 2];
 }
 
 static void measure(char *program, const char *dir, const char *name, int64_t rows, int rounds) {

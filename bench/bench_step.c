@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/rng.h"
+#include "bench/median.h"
 
 enum { CLASSES = 1000, WARM = 3, MOST = 1000 };
 
@@ -83,10 +84,6 @@ static BalGraph *network(const int shape[3]) {
     return g;
 }
 
-static int by_value(const void *a, const void *b) {
-    return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
-}
-
 static void measure(Bench *b, int steps, const char *shape, const char *dtype, const char *name, const char *version,
                     int threads) {
     double t[MOST], sorted[MOST], first = 0, last = 0, all[2], own[2];
@@ -106,12 +103,12 @@ static void measure(Bench *b, int steps, const char *shape, const char *dtype, c
     const double foreign = (all[1] - all[0]) - (own[1] - own[0]);
     struct rusage r;
     getrusage(RUSAGE_SELF, &r);
-    qsort(sorted, (size_t)steps, sizeof *sorted, by_value);
+    const double middle = median(sorted, steps);
     printf(
         "{\"tool\":\"avbalance\",\"variant\":\"%s\",\"version\":\"%s\",\"shape\":\"%s\",\"batch\":%d,\"dtype\":\"%s\","
         "\"threads\":%d,\"median_ms\":%.2f,\"best_ms\":%.2f,\"rss_mb\":%.0f,\"planned_mb\":%.0f,\"foreign\":%.3f,"
         "\"loss\":[%.6f,%.6f],\"ms\":[",
-        name, version, shape, b->batch, dtype, threads, sorted[steps / 2], sorted[0], (double)r.ru_maxrss / 1024,
+        name, version, shape, b->batch, dtype, threads, middle, sorted[0], (double)r.ru_maxrss / 1024,
         (double)bal_session_bytes(b->session) / 1048576, foreign / (wall * (double)sysconf(_SC_NPROCESSORS_ONLN)),
         first, last);
     for (int i = 0; i < steps; i++) printf("%s%.2f", i ? "," : "", t[i]);

@@ -1,13 +1,10 @@
-/* Time per op: median over runs, for every backend, type and direction of the cases with a bench size. */
+/* Time per op, as JSON lines: median over runs, for every backend, type and direction of the cases with a bench size. */
 #include "ops.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
-
-static int by_value(const void *a, const void *b) {
-    return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
-}
+#include "bench/median.h"
 
 static double median_s(Rig *r, BalKernel *k, const BalArgs *a) {
     double t[200], begin = bal_now_s();
@@ -20,8 +17,7 @@ static double median_s(Rig *r, BalKernel *k, const BalArgs *a) {
         if (r->b->sync) rig_must(r->b->sync(r->self, &err), &err, "sync");
         t[n++] = bal_now_s() - from;
     }
-    qsort(t, (size_t)n, sizeof *t, by_value);
-    return t[n / 2];
+    return median(t, n);
 }
 
 static double flops(const BalOp *op) {
@@ -31,10 +27,11 @@ static double flops(const BalOp *op) {
 }
 
 static void print_row(const Rig *r, const char *direction, double s, double work) {
-    printf("%-10s %-24s %-4s %-9s %9.3f ms", r->b->name, r->op.name, r->op.dtype == BAL_BF16 ? "bf16" : "f32",
-           direction, s * 1e3);
-    if (work > 0) printf(" %8.1f GFLOP/s", work / s * 1e-9);
-    printf("\n");
+    printf(
+        "{\"bench\":\"op\",\"backend\":\"%s\",\"op\":\"%s\",\"dtype\":\"%s\",\"direction\":\"%s\",\"median_ms\":%.3f",
+        r->b->name, r->op.name, r->op.dtype == BAL_BF16 ? "bf16" : "f32", direction, s * 1e3);
+    if (work > 0) printf(",\"gflops\":%.1f", work / s * 1e-9);
+    printf("}\n");
     fflush(stdout);
 }
 
