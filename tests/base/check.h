@@ -42,6 +42,7 @@ static inline const char *scratch(const char *name) {
     static char path[16][256];
     static int k;
     char *p = path[k++ % 16];
+    if (!scratch_dir[0]) fail_msg("scratch(\"%s\") before scratch_open", name);
     snprintf(p, sizeof path[0], "%s/%s", scratch_dir, name);
     return p;
 }

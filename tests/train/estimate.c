@@ -4,17 +4,13 @@
 #include "base/mem.h"
 #include "train/toy.h"
 
-static const Toy HEARD = {.n = 180, .heard = true, .n_train = 6, .n_val = 2};
 static BalStore *heard;
 
 static int open_store(void **state) {
-    if (scratch_open(state)) return -1;
-    heard = toy_store(&HEARD, scratch("heard"));
-    return 0;
+    return toy_open(state, &(Toy){.n = 180, .heard = true, .n_train = 6, .n_val = 2}, &heard);
 }
 static int close_store(void **state) {
-    bal_store_close(&heard);
-    return scratch_close(state);
+    return toy_close(state, &heard);
 }
 
 static void count_run(void *user, const char *name, const BalFitResult *r) {

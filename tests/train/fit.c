@@ -5,17 +5,13 @@
 #include "base/text.h"
 #include "train/toy.h"
 
-static const Toy HEARD = {.n = 240, .heard = true, .n_train = 6, .n_val = 2};
 static BalStore *heard;
 
 static int open_store(void **state) {
-    if (scratch_open(state)) return -1;
-    heard = toy_store(&HEARD, scratch("heard"));
-    return 0;
+    return toy_open(state, &(Toy){.n = 240, .heard = true, .n_train = 6, .n_val = 2}, &heard);
 }
 static int close_store(void **state) {
-    bal_store_close(&heard);
-    return scratch_close(state);
+    return toy_close(state, &heard);
 }
 
 static void sound_alone_learns_what_can_be_heard_and_picture_does_not(void **state) {

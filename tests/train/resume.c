@@ -236,10 +236,10 @@ static void another_version_continues_only_with_the_same_code(void **state) {
 }
 
 static int open_store(void **state) {
-    if (scratch_open(state)) return -1;
-    BalStore *s = toy_store(&TOY, scratch("store"));
+    BalStore *s = NULL;
+    int failed = toy_open(state, &TOY, &s);
     bal_store_close(&s);
-    return 0;
+    return failed;
 }
 
 int main(void) {

@@ -14,6 +14,16 @@ typedef struct Toy {
 
 /* Make the store DIR (features depend on `toy` alone) and open it. */
 BalStore *toy_store(const Toy *toy, const char *dir);
+/* For a program whose tests share one store, named "store" in its scratch folder. Inline, since that folder belongs to a file. */
+static inline int toy_open(void **state, const Toy *toy, BalStore **store) {
+    if (scratch_open(state)) return -1;
+    *store = toy_store(toy, scratch("store"));
+    return 0;
+}
+static inline int toy_close(void **state, BalStore **store) {
+    bal_store_close(store);
+    return scratch_close(state);
+}
 /* The tiny encoder, few epochs, one thread. */
 BalRecipe toy_recipe(const BalStore *store);
 /* bal_fit of `method` into dir with that recipe. */
