@@ -6,14 +6,25 @@ cd "$(dirname "$0")"
 BUILD_PACKAGES="gcc g++ libc6-dev cmake ninja-build pkg-config
   libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libswresample-dev libjansson-dev libyaml-dev nettle-dev
   zlib1g-dev libjpeg-dev libcairo2-dev libdnnl-dev libcmocka-dev"
-TEST_PACKAGES="python3 python3-numpy"
+TEST_PACKAGES="python3 python3-numpy clang-format shellcheck"
 PEER_PACKAGES="python3-torch python3-torchvision python3-scipy python3-pil ffmpeg libjemalloc2 libopenblas0-pthread"
 LINT_PACKAGES="clang-format clang-tidy shellcheck"
+mkdir -p build
 
 say() { printf '\n== %s\n' "$*"; }
 die() {
     printf 'run.sh: %s\n' "$*" >&2
     exit 1
+}
+
+# logged LOG COMMAND...: keeps what the command says, and shows it only where it failed
+logged() {
+    log=$1
+    shift
+    "$@" >>"$log" 2>&1 || {
+        cat "$log" >&2
+        return 1
+    }
 }
 
 # install PACKAGE...: with apt-get, as root or through sudo, only where something is missing
@@ -27,34 +38,31 @@ install() {
         [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
     done
     [ -n "$missing" ] || return 0
-    say "installing$missing"
     root=
     if [ "$(id -u)" -ne 0 ]; then
-        command -v sudo >/dev/null 2>&1 || die "neither root nor sudo; as root: apt-get install$missing"
+        command -v sudo >/dev/null 2>&1 || die "packages are missing, and this is neither root nor is there sudo; as root:
+    apt-get install --no-install-recommends$missing"
         root="sudo"
     fi
+    say "installing$missing"
+    : >build/install.log
     # shellcheck disable=SC2086 # words are wanted
-    { $root env DEBIAN_FRONTEND=noninteractive apt-get -qq update &&
-        $root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $missing >/dev/null; } ||
-        die "apt-get could not install:$missing"
+    { logged build/install.log $root env DEBIAN_FRONTEND=noninteractive apt-get -q update &&
+        logged build/install.log $root env DEBIAN_FRONTEND=noninteractive \
+            apt-get -q -y --no-install-recommends install $missing; } || die "apt-get could not install:$missing"
 }
 
-# configure_and_build PRESET [TARGET...]; AVB_CMAKE_ARGS adds to the configuration
+# configure_and_build PRESET; AVB_CMAKE_ARGS adds to the configuration
 configure_and_build() {
-    preset=$1
-    shift
-    say "building ($preset)"
-    mkdir -p build
+    say "building ($1)"
+    : >build/configure.log
     # shellcheck disable=SC2086
-    cmake --preset "$preset" ${AVB_CMAKE_ARGS:-} >build/configure.log || {
-        cat build/configure.log >&2
-        die "cmake could not configure"
-    }
-    if [ $# -gt 0 ]; then
-        cmake --build --preset "$preset" --target "$@"
-    else
-        cmake --build --preset "$preset"
-    fi
+    logged build/configure.log cmake --preset "$1" ${AVB_CMAKE_ARGS:-} || die "cmake could not configure"
+    # ninja's progress is one line that changes on a terminal and hundreds elsewhere
+    quiet=
+    [ -t 1 ] || quiet="-- --quiet"
+    # shellcheck disable=SC2086
+    cmake --build --preset "$1" $quiet || die "the build failed"
 }
 
 # shellcheck disable=SC2086
@@ -115,12 +123,11 @@ bench() {
 lint() {
     install $BUILD_PACKAGES $LINT_PACKAGES
     configure_and_build debug
-    say "shellcheck"
-    git ls-files '*.sh' | xargs shellcheck -S warning run.sh .ci/run
-    say "clang-format"
-    git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror
+    say "shellcheck, clang-format"
+    sh tests/house/tree.sh .
+    sh tests/house/format.sh .
     say "clang-tidy"
-    git ls-files 'src/*.c' | xargs -P "$(nproc)" -n 4 clang-tidy --quiet -p build/debug
+    find src -name '*.c' -print0 | xargs -0 -P "$(nproc)" -n 4 clang-tidy --quiet -p build/debug || die "clang-tidy has found something"
 }
 
 help() {
@@ -135,7 +142,7 @@ usage: sh run.sh COMMAND [ARGUMENTS]
   lint             clang-format, clang-tidy, shellcheck
   clean            remove build/
 
-Installs what is missing with apt-get on Debian 12, 13 and Ubuntu. AVB_CMAKE_ARGS adds to cmake's configuration.
+Installs what is missing with apt-get on Debian 12 and 13 and Ubuntu 24.04. AVB_CMAKE_ARGS adds to cmake's configuration.
 TEXT
 }
 
