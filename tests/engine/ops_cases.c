@@ -42,6 +42,18 @@ const Case cases[] = {
     CONV("conv 64x16 3x3", 3, 64, 64, 16, 16, 3, 1, 1, 64),
     CONV("conv 512x2 3x3", 5, 512, 512, 2, 2, 3, 1, 1, 64),
     CONV("conv 64x65x75 3x3", 1, 64, 64, 65, 75, 3, 1, 1, 32),
+    /* 3x3 of stride 1 is cut into tiles of 4x4: one tile, ends of 1, 2 and 3, several chunks of tiles, every number of tiles left
+     * over, channel groups that fill no 32 or 64, all paddings */
+    CONV("conv 3x3 one tile", 1, 16, 16, 3, 4, 3, 1, 1, 0),
+    CONV("conv 3x3 one row", 2, 32, 16, 1, 23, 3, 1, 1, 0),
+    CONV("conv 3x3 ends of 1 and 2", 3, 16, 48, 5, 10, 3, 1, 1, 0),
+    CONV("conv 3x3 ends of 3", 1, 80, 112, 7, 11, 3, 1, 1, 0),
+    CONV("conv 3x3 many tiles", 5, 16, 32, 17, 19, 3, 1, 1, 0),
+    CONV("conv 3x3 no padding", 2, 48, 16, 9, 8, 3, 1, 0, 0),
+    CONV("conv 3x3 padding 2", 2, 16, 64, 6, 7, 3, 1, 2, 0),
+    CONV("conv 16-512 3x3", 1, 16, 512, 6, 5, 3, 1, 1, 0),
+    CONV("conv 512-16 3x3", 1, 512, 16, 5, 6, 3, 1, 1, 0),
+    {.name = "conv 3x3 bias", .kind = BAL_OP_CONV, .x = {S4(2, 32, 9, 10)}, .out_ch = 80, .bias = true, K2(3, 1, 1)},
     CONV("conv odd channels", 3, 5, 7, 9, 11, 3, 2, 1, 0),
     {.name = "conv bias, oblong",
      .kind = BAL_OP_CONV,

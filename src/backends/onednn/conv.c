@@ -33,17 +33,17 @@ typedef struct Pass { /* one primitive and its tensors */
 
 typedef struct BalConv {
     BalOuter *outer;          /* instead of the pass for weight gradients */
+    BalWinograd *winograd[3]; /* instead of the pass, by BalDirection */
     Pass pass[3];             /* by BalDirection; prim NULL: not prepared */
     size_t pad_at, pad_bytes; /* input (and its gradient) with padded channels */
 } BalConv;
 
 typedef struct Attempt {
-    bool winograd, our_data, our_weights;
+    bool our_data, our_weights;
 } Attempt;
 /* From the best to the last resort. */
-static const Attempt attempts[] = {{true, true, true}, {false, true, false}, {false, false, false}};
-static const Attempt attempts_weights[] = {
-    {true, true, true}, {false, true, true}, {false, true, false}, {false, false, false}};
+static const Attempt attempts[] = {{true, false}, {false, false}};
+static const Attempt attempts_weights[] = {{true, true}, {true, false}, {false, false}};
 
 static void pass_reset(BalOnednn *b, Pass *p) {
     for (int i = 0; i < N_PORTS; i++) {
@@ -63,7 +63,10 @@ static void pass_reset(BalOnednn *b, Pass *p) {
 
 static void conv_destroy(BalOnednn *b, BalKernel *k) {
     if (!k->conv) return;
-    for (int i = 0; i < 3; i++) pass_reset(b, &k->conv->pass[i]);
+    for (int i = 0; i < 3; i++) {
+        pass_reset(b, &k->conv->pass[i]);
+        bal_winograd_destroy(k->conv->winograd[i]);
+    }
     bal_outer_destroy(k->conv->outer);
     bal_free(k->conv);
     k->conv = NULL;
@@ -110,7 +113,7 @@ static dnnl_status_t ask(Asked *a, const BalOp *op, BalDirection direction, cons
                         dnnl_format_tag_any);
     if (!s && has_bias) s = bal_md_init(&a->bias, 1, dims, dnnl_f32, dnnl_a);
     a->desc = (BalConvDesc){.direction = direction,
-                            .alg = how->winograd ? dnnl_convolution_winograd : dnnl_convolution_direct,
+                            .alg = dnnl_convolution_direct,
                             .src = &a->src,
                             .weights = &a->weights,
                             .bias = has_bias ? &a->bias : NULL,
@@ -133,7 +136,7 @@ static dnnl_primitive_desc_t describe(BalOnednn *b, const BalOp *op, BalDirectio
     dnnl_status_t s = ask(&a, op, direction, how);
     a.desc.inference = inference;
     if (!s && direction != BAL_DIR_FWD) {
-        const Attempt direct = {false, how->our_data, false};
+        const Attempt direct = {how->our_data, false};
         s = ask(&f, op, BAL_DIR_FWD, &direct);
         if (!s) s = bal_conv_pd(&hint, b->engine, &f.desc, NULL, NULL);
     }
@@ -204,7 +207,6 @@ static BalStatus pass_prepare(BalOnednn *b, const BalOp *op, Pass *p, BalDirecti
     const size_t n = w ? sizeof attempts_weights / sizeof *list : sizeof attempts / sizeof *list;
     char info[80] = "none";
     for (size_t i = 0; i < n; i++) {
-        if (list[i].winograd && !bal_choose_winograd(op, direction)) continue;
         dnnl_primitive_desc_t pd = describe(b, op, direction, inference, &list[i], info, sizeof info);
         if (!pd) continue;
         p->direction = direction;
@@ -288,6 +290,10 @@ static void *padded(BalOnednn *b, BalKernel *k, const BalArgs *a) {
 }
 
 static BalStatus conv_forward(BalOnednn *b, BalKernel *k, const BalArgs *a, BalError *err) {
+    if (k->conv->winograd[BAL_DIR_FWD]) {
+        bal_winograd_run(b, k->conv->winograd[BAL_DIR_FWD], &k->op, a);
+        return BAL_OK;
+    }
     Pass *p = &k->conv->pass[BAL_DIR_FWD];
     void *at[N_PORTS] = {padded(b, k, a), NULL, a->y};
     BAL_TRY(weights_for(b, k, p, a, &at[WEIGHTS], err));
@@ -295,6 +301,10 @@ static BalStatus conv_forward(BalOnednn *b, BalKernel *k, const BalArgs *a, BalE
 }
 
 static BalStatus conv_backward_data(BalOnednn *b, BalKernel *k, const BalArgs *a, BalError *err) {
+    if (k->conv->winograd[BAL_DIR_BWD_DATA]) {
+        bal_winograd_run(b, k->conv->winograd[BAL_DIR_BWD_DATA], &k->op, a);
+        return BAL_OK;
+    }
     Pass *p = &k->conv->pass[BAL_DIR_BWD_DATA];
     Pad pad = {&k->op, a->dx[0], (char *)a->scratch + k->conv->pad_at, false};
     void *at[N_PORTS] = {k->conv->pad_bytes ? pad.many : a->dx[0], NULL, (void *)(uintptr_t)a->dy[0]};
@@ -318,7 +328,9 @@ static BalStatus conv_backward_weights(BalOnednn *b, BalKernel *k, const BalArgs
 }
 
 static BalStatus conv_backward(BalOnednn *b, BalKernel *k, const BalArgs *a, BalError *err) {
-    if (k->conv->outer && a->dw[0])
+    if (k->conv->winograd[BAL_DIR_BWD_WEIGHTS] && a->dw[0])
+        bal_winograd_run(b, k->conv->winograd[BAL_DIR_BWD_WEIGHTS], &k->op, a);
+    else if (k->conv->outer && a->dw[0])
         bal_outer_run(b, k->conv->outer, &k->op, a);
     else if (a->dw[0] || a->dw[1])
         BAL_TRY(conv_backward_weights(b, k, a, err));
@@ -350,12 +362,26 @@ static size_t place(BalOnednn *b, const BalOp *op, BalConv *c) {
     return most;
 }
 
+/* Prepare one direction by the algorithm chosen for it; *most: scratch memory that own kernels need. */
+static BalStatus direction_prepare(BalOnednn *b, BalKernel *k, BalDirection d, size_t *most, BalError *err) {
+    BalConv *c = k->conv;
+    size_t bytes = 0;
+    if (bal_choose_winograd(b, &k->op, d))
+        BAL_TRY(bal_winograd_create(&c->winograd[d], b, &k->op, d, &bytes, err));
+    else if (d == BAL_DIR_BWD_WEIGHTS && bal_choose_outer(b, &k->op))
+        BAL_TRY(bal_outer_create(&c->outer, &k->op, &bytes, err));
+    else
+        BAL_TRY(pass_prepare(b, &k->op, &c->pass[d], d, k->phase == BAL_FWD_EVAL, err));
+    *most = *most > bytes ? *most : bytes;
+    return BAL_OK;
+}
+
 BalStatus bal_onednn_conv(BalOnednn *b, BalKernel *k, BalKernelNeeds *needs, BalError *err) {
     const BalOp *op = &k->op;
     BAL_TRY(bal_alloc(&k->conv, 1, sizeof *k->conv, err));
     k->destroy = conv_destroy;
     BalConv *c = k->conv;
-    size_t outer_bytes = 0;
+    size_t own_bytes = 0;
     if (bal_weight_channels(op) != op->in[0].dim[1]) {
         BalShape wide = op->in[0];
         wide.dim[1] = bal_weight_channels(op);
@@ -363,16 +389,13 @@ BalStatus bal_onednn_conv(BalOnednn *b, BalKernel *k, BalKernelNeeds *needs, Bal
     }
     if (!bal_is_backward(k->phase)) {
         k->run = conv_forward;
-        BAL_TRY(pass_prepare(b, op, &c->pass[BAL_DIR_FWD], BAL_DIR_FWD, k->phase == BAL_FWD_EVAL, err));
+        BAL_TRY(direction_prepare(b, k, BAL_DIR_FWD, &own_bytes, err));
     } else {
         k->run = conv_backward;
-        if (bal_choose_outer(b, op))
-            BAL_TRY(bal_outer_create(&c->outer, op, &outer_bytes, err));
-        else
-            BAL_TRY(pass_prepare(b, op, &c->pass[BAL_DIR_BWD_WEIGHTS], BAL_DIR_BWD_WEIGHTS, false, err));
-        if (!op->no_dx) BAL_TRY(pass_prepare(b, op, &c->pass[BAL_DIR_BWD_DATA], BAL_DIR_BWD_DATA, false, err));
+        BAL_TRY(direction_prepare(b, k, BAL_DIR_BWD_WEIGHTS, &own_bytes, err));
+        if (!op->no_dx) BAL_TRY(direction_prepare(b, k, BAL_DIR_BWD_DATA, &own_bytes, err));
     }
     needs->scratch_bytes = place(b, op, c);
-    if (needs->scratch_bytes < outer_bytes) needs->scratch_bytes = outer_bytes;
+    if (needs->scratch_bytes < own_bytes) needs->scratch_bytes = own_bytes;
     return BAL_OK;
 }

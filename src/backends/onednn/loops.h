@@ -34,6 +34,13 @@ typedef struct BalRun { /* positions of a map: x, x + step, ... meets dy, dy + 1
     int x, dy, n, step;
 } BalRun;
 
+typedef struct
+    BalTiles { /* a blocked value [n][groups][h][w][16] and the ty x tx tiles of 4x4 of the map that a convolution writes */
+    int64_t groups;
+    int h, w, ty, tx;
+    int pad; /* a tile's 6x6 window begins at (4 y - pad, 4 x - pad) */
+} BalTiles;
+
 typedef struct BalLoops {
     const char *name;
     /* sum += sum(x - at), sq += sum((x - at)^2), per lane */
@@ -69,6 +76,27 @@ typedef struct BalLoops {
                   const BalRun *run, int n_runs, float *dw, bool add);
     /* y[2i] = a[i], y[2i+1] = b[i] (b NULL: 0); n a multiple of 16 */
     void (*pair)(const uint16_t *a, const uint16_t *b, uint16_t *y, int64_t n);
+
+    /* Winograd's transforms and products (winograd.c). `stride`: floats between two of the 36 points. */
+    /* v[36][n][16] = B^T x B for the windows of group g in tiles [first, first + n) */
+    void (*wino_data)(const BalTiles *m, const void *x, int64_t g, int64_t first, int n, float *v, int64_t stride,
+                      bool bf16);
+    /* z[36][n][16] = A dy A^T for those tiles */
+    void (*wino_grad)(const BalTiles *m, const void *dy, int64_t g, int64_t first, int n, float *z, int64_t stride,
+                      bool bf16);
+    /* y = A^T m A + bias (16, or NULL) in those tiles */
+    void (*wino_result)(const BalTiles *m, const float *product, int64_t stride, int64_t g, int64_t first, int n,
+                        void *y, const float *bias, bool bf16);
+    /* u[36][16 rows, u_row apart][16] = G w G^T for a block w[9][16][16] */
+    void (*wino_weights)(const float *w, float *u, int64_t u_row, int64_t stride);
+    void (*wino_turn)(const float *w, float *turned); /* the block as backward-data wants it */
+    /* a block of dw [9][16][16] (+)= G^T du G; du: [36][16][2][16], of which k chooses one of the two */
+    void (*wino_weight_grad)(const float *du, int k, float *dw, bool add);
+    /* m[groups <= 4][tiles][16] (+)= sum over n channels of u [n][64] (x) v [n / 16][tiles][16] */
+    void (*wino_product)(const float *u, const float *v, int64_t stride_v, int n, int groups, int tiles, float *m,
+                         int64_t stride_m, bool add);
+    /* du[16][2][16] = sum over tiles of v [tiles][16] (x) z [groups <= 2][tiles][16] */
+    void (*wino_outer)(const float *v, const float *z, int64_t stride_z, int groups, int tiles, float *du);
 
     void (*reduce)(const float *a, const float *b, int64_t n, double *sum_a, double *dot);
     void (*axpby)(int64_t n, float alpha, const float *x, float beta, float *y);

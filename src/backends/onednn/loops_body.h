@@ -1,6 +1,7 @@
 /* The loops of loops.h, compiled once per instruction set: isa_*.c defines LOOPS (the table's name) and LOOPS_NAME, then includes this. */
 #include <math.h>
 #include "backends/onednn/lanes.h"
+#include "backends/onednn/winograd_body.h"
 
 #define FLUSH 1024 /* elements per lane-wise float sum = 64 vectors in each of 4 chains */
 
@@ -464,6 +465,14 @@ const BalLoops LOOPS = {
     .maxpool_grad = maxpool_grad,
     .outer = outer,
     .pair = pair,
+    .wino_data = wino_data,
+    .wino_grad = wino_grad,
+    .wino_result = wino_result,
+    .wino_weights = wino_weights,
+    .wino_turn = wino_turn,
+    .wino_weight_grad = wino_weight_grad,
+    .wino_product = wino_product,
+    .wino_outer = wino_outer,
     .reduce = reduce,
     .axpby = axpby,
     .update = update,

@@ -104,8 +104,15 @@ BalStatus bal_outer_create(BalOuter **out, const BalOp *op, size_t *scratch_byte
 void bal_outer_destroy(BalOuter *o); /* accepts NULL */
 void bal_outer_run(const BalOnednn *b, const BalOuter *o, const BalOp *op, const BalArgs *a);
 
+/* ---- winograd.c: own 3x3 convolutions of stride 1 ---- */
+typedef struct BalWinograd BalWinograd;
+BalStatus bal_winograd_create(BalWinograd **out, const BalOnednn *b, const BalOp *op, BalDirection direction,
+                              size_t *scratch_bytes, BalError *err);
+void bal_winograd_destroy(BalWinograd *w); /* accepts NULL */
+void bal_winograd_run(const BalOnednn *b, const BalWinograd *w, const BalOp *op, const BalArgs *a);
+
 /* ---- choose.c: which algorithm ---- */
-bool bal_choose_winograd(const BalOp *op, BalDirection direction);
+bool bal_choose_winograd(const BalOnednn *b, const BalOp *op, BalDirection direction);
 bool bal_choose_outer(const BalOnednn *b, const BalOp *op); /* outer.c for the weight gradient */
 int bal_choose_min_channels(const BalOp *op); /* fewer input channels are padded with zeros to this many */
 

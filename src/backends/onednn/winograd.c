@@ -1,0 +1,241 @@
+/* Convolutions 3x3 of stride 1 by Winograd's algorithm F(4x4,3x3), all three directions, by our own kernels.
+ *
+ * The output is cut into tiles of 4x4. Each tile's 6x6 window of the input, and each pair of channels' 3x3 weights, are transformed to
+ * 36 points (Lavin and Gray 2016); there a convolution is one product per point, so a tile costs 36 multiplications instead of
+ * 144, and the sum over input channels is 36 matrix products:
+ *
+ *   forward           y = A^T [ sum over c (G w G^T) . (B^T x B) ] A
+ *   backward-data     the same with dy for x, and w turned: taps reversed, channels swapped
+ *   backward-weights  dw = G^T [ sum over tiles (A dy A^T) . (B^T x B) ] G
+ *
+ * Everything is float32 inside, also where values are bfloat16: on processors with AVX-512 that is still faster than direct bf16
+ * products, and their rounding stays away. The points are 0, +-5/8, +-5/4 and infinity: of those with short fractions the ones
+ * with the least rounding (winograd_body.h).
+ *
+ * Forward and backward-data: transformed weights u [36][group of 64 out][in][64] lie in scratch memory; they are made anew in each run,
+ * because a training changes the weights in each step anyway and keeping all layers' u would cost 8 times the memory of the
+ * weights. Each thread then takes its share of the tiles, some at a time so that what it works on stays in its cache:
+ * v [36][in / 16][tiles][16], the products m [36][4][tiles][16] of one group of 64 output channels, and the result.
+ *
+ * Backward-weights: all threads transform a chunk of tiles to v and z [36][out / 16][tiles][16], meet, and take their share of the
+ * blocks of dw, whose 36 points are summed over the chunk's tiles, transformed back at once and added to dw: so the gradient at its
+ * points, 4 times as large as dw, never lies in memory. No sum depends on the number of threads. */
+#include "backends/onednn/onednn.h"
+#include "base/mem.h"
+
+enum {
+    POINTS = 36,
+    LINE = 16 /* floats */,
+    SUM = 32 /* input channels whose products are summed at a stretch, against rounding */,
+    CHUNK = 96 /* tiles that one thread works on at a time */,
+    DU_FLOATS = POINTS * 16 * 32,
+    IN_BLOCK = 2,
+    APART_FLOATS = 1 << 18
+};
+
+typedef struct BalWinograd {
+    BalTiles x, y; /* the value that is read through 6x6 windows, and the one in tiles of 4x4 */
+    int64_t tiles, chunk;
+    BalDirection direction;
+    int64_t u_stride, v_stride,
+        m_stride; /* between points, in floats; odd numbers of cache lines, to spread over cache sets */
+    bool apart;   /* each thread sums its own tiles */
+    size_t dw_floats;
+    size_t u_floats, v_floats, m_floats; /* m: products of one thread, or z, or the points of a block of dw */
+} BalWinograd;
+
+static int64_t odd_lines(int64_t floats) {
+    return (floats / LINE | 1) * LINE;
+}
+
+static BalTiles tiles_of(const BalShape *map, const BalShape *tiled, int pad) {
+    return (BalTiles){.groups = map->dim[1] / 16,
+                      .h = (int)map->dim[2],
+                      .w = (int)map->dim[3],
+                      .pad = pad,
+                      .ty = (int)(tiled->dim[2] + 3) / 4,
+                      .tx = (int)(tiled->dim[3] + 3) / 4};
+}
+
+static int64_t at_most(int64_t n, int64_t most) {
+    return n < most ? n : most;
+}
+
+BalStatus bal_winograd_create(BalWinograd **out, const BalOnednn *b, const BalOp *op, BalDirection direction,
+                              size_t *scratch_bytes, BalError *err) {
+    BalWinograd *w = NULL;
+    BAL_TRY(bal_alloc(&w, 1, sizeof *w, err));
+    const bool turned = direction == BAL_DIR_BWD_DATA;
+    const BalShape *read = turned ? &op->out : &op->in[0], *tiled = turned ? &op->in[0] : &op->out;
+    w->direction = direction;
+    w->x = tiles_of(read, tiled, turned ? 2 - op->pad[1] : op->pad[1]);
+    w->y = tiles_of(tiled, tiled, 0);
+    w->tiles = tiled->dim[0] * w->y.ty * w->y.tx;
+    const int64_t c = read->dim[1], k = tiled->dim[1];
+    size_t floats;
+    if (direction == BAL_DIR_BWD_WEIGHTS) {
+        w->dw_floats = (size_t)(9 * c * k);
+        w->apart = w->dw_floats <= APART_FLOATS;
+        w->chunk = at_most(CHUNK, w->tiles);
+        w->v_stride = odd_lines(IN_BLOCK * 16 * w->chunk);
+        w->m_stride = odd_lines(k * w->chunk);
+        w->v_floats = (size_t)(POINTS * w->v_stride);
+        w->m_floats = (size_t)(POINTS * w->m_stride);
+        const size_t own = w->v_floats + (size_t)IN_BLOCK * DU_FLOATS;
+        floats =
+            w->apart ? (size_t)b->threads * (w->m_floats + own + w->dw_floats) : w->m_floats + (size_t)b->threads * own;
+    } else {
+        w->chunk = at_most(CHUNK, w->tiles);
+        w->u_stride = odd_lines((k + 63) / 64 * 64 * c);
+        w->v_stride = odd_lines(c * w->chunk);
+        w->m_stride = odd_lines(64 * w->chunk);
+        w->u_floats = (size_t)(POINTS * w->u_stride);
+        w->v_floats = (size_t)(POINTS * w->v_stride);
+        w->m_floats = (size_t)(POINTS * w->m_stride);
+        floats = w->u_floats + (size_t)b->threads * (w->v_floats + w->m_floats);
+    }
+    *scratch_bytes = floats * sizeof(float);
+    *out = w;
+    return BAL_OK;
+}
+
+void bal_winograd_destroy(BalWinograd *w) {
+    bal_free(w);
+}
+
+typedef struct Work {
+    const BalWinograd *g;
+    const BalLoops *f;
+    const void *x;
+    void *y; /* written, or read by backward-weights */
+    const float *w, *bias;
+    float *dw, *scratch;
+    bool add, bf16;
+} Work;
+
+/* ---- forward and backward-data ---- */
+
+static void transform_weights(const Work *w, int t, int nt) {
+    const BalWinograd *g = w->g;
+    const bool turned = g->direction == BAL_DIR_BWD_DATA;
+    const int64_t in = g->x.groups, out = g->y.groups; /* of this direction */
+    int64_t from, to;
+    bal_share(in * out, t, nt, &from, &to);
+    for (int64_t i = from; i < to; i++) {
+        const int64_t k = i / in, c = i % in;
+        float turn[9 * 256];
+        const float *block = w->w + (turned ? c * out + k : k * in + c) * 9 * 256;
+        if (turned) w->f->wino_turn(block, turn);
+        w->f->wino_weights(turned ? turn : block, w->scratch + (k / 4 * in + c) * 16 * 64 + k % 4 * 16, 64,
+                           g->u_stride);
+    }
+}
+
+/* Tiles [first, first + n), for all output channels. */
+static void convolve(const Work *w, int64_t first, int n, float *v, float *m) {
+    const BalWinograd *g = w->g;
+    const int64_t in = g->x.groups, row = g->chunk * 16;
+    for (int64_t c = 0; c < in; c++) w->f->wino_data(&g->x, w->x, c, first, n, v + c * row, g->v_stride, w->bf16);
+    for (int64_t k = 0; k < g->y.groups; k += 4) {
+        const int groups = (int)at_most(g->y.groups - k, 4);
+        for (int64_t p = 0; p < POINTS; p++)
+            for (int64_t c = 0; c < in; c += SUM / 16)
+                w->f->wino_product(w->scratch + p * g->u_stride + (k / 4 * in + c) * 16 * 64,
+                                   v + p * g->v_stride + c * row, row, (int)at_most(in - c, SUM / 16) * 16, groups, n,
+                                   m + p * g->m_stride, row, c > 0);
+        for (int i = 0; i < groups; i++)
+            w->f->wino_result(&g->y, m + i * row, g->m_stride, k + i, first, n, w->y,
+                              w->bias ? w->bias + (k + i) * 16 : NULL, w->bf16);
+    }
+}
+
+static void data_part(void *arg, int t, int nt) {
+    const Work *w = arg;
+    const BalWinograd *g = w->g;
+    float *v = w->scratch + g->u_floats + (size_t)t * (g->v_floats + g->m_floats), *m = v + g->v_floats;
+    int64_t from, to;
+    transform_weights(w, t, nt);
+    bal_par_barrier();
+    bal_share(g->tiles, t, nt, &from, &to);
+    for (int64_t i = from; i < to; i += g->chunk) convolve(w, i, (int)at_most(to - i, g->chunk), v, m);
+}
+
+/* ---- backward-weights ---- */
+
+/* All of dw for up to IN_BLOCK groups of input channels from c on, from the n tiles that v and z hold. */
+static void weight_blocks(const Work *w, int64_t c, int64_t in, const float *v, const float *z, int n, float *du,
+                          float *dw, bool add) {
+    const BalWinograd *g = w->g;
+    const int64_t row = g->chunk * 16;
+    for (int64_t k = 0; k < g->y.groups; k += 2) {
+        const int groups = (int)at_most(g->y.groups - k, 2);
+        for (int64_t p = 0; p < POINTS; p++)
+            for (int64_t i = 0; i < in; i++)
+                w->f->wino_outer(v + p * g->v_stride + i * row, z + p * g->m_stride + k * row, row, groups, n,
+                                 du + (i * POINTS + p) * 16 * 32);
+        for (int64_t i = 0; i < in; i++)
+            for (int j = 0; j < groups; j++)
+                w->f->wino_weight_grad(du + i * POINTS * 16 * 32, j, dw + ((k + j) * g->x.groups + c + i) * 9 * 256,
+                                       add);
+    }
+}
+
+/* The sum over tiles [first, last) into dw by thread t of the nt that share z and dw. */
+static void weights_of(const Work *w, int64_t first, int64_t last, int t, int nt, float *z, float *v, float *dw,
+                       bool add) {
+    const BalWinograd *g = w->g;
+    const int64_t row = g->chunk * 16;
+    float *du = v + g->v_floats;
+    for (int64_t i = first; i < last; i += g->chunk) {
+        const int n = (int)at_most(last - i, g->chunk);
+        int64_t from, to;
+        bal_share(g->y.groups, t, nt, &from, &to);
+        for (int64_t k = from; k < to; k++) w->f->wino_grad(&g->y, w->y, k, i, n, z + k * row, g->m_stride, w->bf16);
+        if (nt > 1) bal_par_barrier();
+        bal_share(g->x.groups, t, nt, &from, &to);
+        for (int64_t c = from; c < to; c += IN_BLOCK) {
+            for (int64_t j = 0; j < IN_BLOCK && c + j < to; j++)
+                w->f->wino_data(&g->x, w->x, c + j, i, n, v + j * row, g->v_stride, w->bf16);
+            weight_blocks(w, c, at_most(to - c, IN_BLOCK), v, z, n, du, dw, add || i > first);
+        }
+        if (nt > 1) bal_par_barrier();
+    }
+}
+
+static void weights_part(void *arg, int t, int nt) {
+    const Work *w = arg;
+    const BalWinograd *g = w->g;
+    const size_t own = g->v_floats + (size_t)IN_BLOCK * DU_FLOATS;
+    if (!g->apart) {
+        float *z = w->scratch;
+        weights_of(w, 0, g->tiles, t, nt, z, z + g->m_floats + (size_t)t * own, w->dw, w->add);
+        return;
+    }
+    float *z = w->scratch + (size_t)t * (g->m_floats + own + g->dw_floats), *part = z + g->m_floats + own;
+    int64_t from, to;
+    bal_share(g->tiles, t, nt, &from, &to);
+    weights_of(w, from, to, 0, 1, z, z + g->m_floats, t ? part : w->dw, t ? false : w->add);
+    if (from == to && (t || !w->add)) memset(t ? part : w->dw, 0, g->dw_floats * sizeof *part);
+    bal_par_barrier();
+    bal_share((int64_t)g->dw_floats / 16, t, nt, &from, &to);
+    for (int i = 1; i < nt; i++)
+        w->f->axpby((to - from) * 16, 1,
+                    w->scratch + (size_t)i * (g->m_floats + own + g->dw_floats) + g->m_floats + own + from * 16, 1,
+                    w->dw + from * 16);
+}
+
+void bal_winograd_run(const BalOnednn *b, const BalWinograd *g, const BalOp *op, const BalArgs *a) {
+    Work w = {.g = g,
+              .f = b->loops,
+              .x = g->direction == BAL_DIR_BWD_DATA ? a->dy[0] : a->x[0],
+              .w = a->w[0],
+              .dw = a->dw[0],
+              .scratch = a->scratch,
+              .add = a->add_dw,
+              .bf16 = op->dtype == BAL_BF16};
+    w.y = g->direction == BAL_DIR_FWD        ? a->y
+          : g->direction == BAL_DIR_BWD_DATA ? a->dx[0]
+                                             : (void *)(uintptr_t)a->dy[0];
+    if (g->direction == BAL_DIR_FWD && op->bias) w.bias = a->w[1];
+    bal_par(b->threads, g->direction == BAL_DIR_BWD_WEIGHTS ? weights_part : data_part, &w);
+}
