@@ -365,9 +365,10 @@ static size_t place(BalOnednn *b, const BalOp *op, BalConv *c) {
 /* Prepare one direction by the algorithm chosen for it; *most: scratch memory that own kernels need. */
 static BalStatus direction_prepare(BalOnednn *b, BalKernel *k, BalDirection d, size_t *most, BalError *err) {
     BalConv *c = k->conv;
+    const int size = bal_choose_winograd(b, &k->op, d);
     size_t bytes = 0;
-    if (bal_choose_winograd(b, &k->op, d))
-        BAL_TRY(bal_winograd_create(&c->winograd[d], b, &k->op, d, &bytes, err));
+    if (size)
+        BAL_TRY(bal_winograd_create(&c->winograd[d], b, &k->op, d, size, &bytes, err));
     else if (d == BAL_DIR_BWD_WEIGHTS && bal_choose_outer(b, &k->op))
         BAL_TRY(bal_outer_create(&c->outer, &k->op, &bytes, err));
     else

@@ -35,10 +35,11 @@ typedef struct BalRun { /* positions of a map: x, x + step, ... meets dy, dy + 1
 } BalRun;
 
 typedef struct
-    BalTiles { /* a blocked value [n][groups][h][w][16] and the ty x tx tiles of 4x4 of the map that a convolution writes */
+    BalTiles { /* a blocked value [n][groups][h][w][16], and the tiles of the map that a convolution writes */
     int64_t groups;
     int h, w, ty, tx;
-    int pad; /* a tile's 6x6 window begins at (4 y - pad, 4 x - pad) */
+    int size; /* of a tile: 2 or 4; `points` below are (size + 2)^2 */
+    int pad;  /* a tile's window begins at (size * y - pad, size * x - pad) */
 } BalTiles;
 
 typedef struct BalLoops {
@@ -77,18 +78,18 @@ typedef struct BalLoops {
     /* y[2i] = a[i], y[2i+1] = b[i] (b NULL: 0); n a multiple of 16 */
     void (*pair)(const uint16_t *a, const uint16_t *b, uint16_t *y, int64_t n);
 
-    /* Winograd's transforms and products (winograd.c). `stride`: floats between two of the 36 points. */
-    /* v[36][n][16] = B^T x B for the windows of group g in tiles [first, first + n) */
+    /* Winograd's transforms and products (winograd.c). `stride`: floats between two points. */
+    /* v[points][n][16] = B^T x B for the windows of group g in tiles [first, first + n) */
     void (*wino_data)(const BalTiles *m, const void *x, int64_t g, int64_t first, int n, float *v, int64_t stride,
                       bool bf16);
-    /* z[36][n][16] = A dy A^T for those tiles */
+    /* z[36][n][16] = A dy A^T for those tiles, of size 4 */
     void (*wino_grad)(const BalTiles *m, const void *dy, int64_t g, int64_t first, int n, float *z, int64_t stride,
                       bool bf16);
     /* y = A^T m A + bias (16, or NULL) in those tiles */
     void (*wino_result)(const BalTiles *m, const float *product, int64_t stride, int64_t g, int64_t first, int n,
                         void *y, const float *bias, bool bf16);
-    /* u[36][16 rows, u_row apart][16] = G w G^T for a block w[9][16][16] */
-    void (*wino_weights)(const float *w, float *u, int64_t u_row, int64_t stride);
+    /* u[points][16 rows, u_row apart][16] = G w G^T for a block w[9][16][16] */
+    void (*wino_weights)(const float *w, float *u, int64_t u_row, int64_t stride, int size);
     void (*wino_turn)(const float *w, float *turned); /* the block as backward-data wants it */
     /* a block of dw [9][16][16] (+)= G^T du G; du: [36][16][2][16], of which k chooses one of the two */
     void (*wino_weight_grad)(const float *du, int k, float *dw, bool add);

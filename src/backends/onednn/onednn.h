@@ -106,13 +106,14 @@ void bal_outer_run(const BalOnednn *b, const BalOuter *o, const BalOp *op, const
 
 /* ---- winograd.c: own 3x3 convolutions of stride 1 ---- */
 typedef struct BalWinograd BalWinograd;
-BalStatus bal_winograd_create(BalWinograd **out, const BalOnednn *b, const BalOp *op, BalDirection direction,
+BalStatus bal_winograd_create(BalWinograd **out, const BalOnednn *b, const BalOp *op, BalDirection direction, int size,
                               size_t *scratch_bytes, BalError *err);
 void bal_winograd_destroy(BalWinograd *w); /* accepts NULL */
 void bal_winograd_run(const BalOnednn *b, const BalWinograd *w, const BalOp *op, const BalArgs *a);
 
 /* ---- choose.c: which algorithm ---- */
-bool bal_choose_winograd(const BalOnednn *b, const BalOp *op, BalDirection direction);
+/* Size of the tiles with which winograd.c is to do it: 4, 2, or 0: not at all. */
+int bal_choose_winograd(const BalOnednn *b, const BalOp *op, BalDirection direction);
 bool bal_choose_outer(const BalOnednn *b, const BalOp *op); /* outer.c for the weight gradient */
 int bal_choose_min_channels(const BalOp *op); /* fewer input channels are padded with zeros to this many */
 

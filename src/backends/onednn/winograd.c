@@ -1,97 +1,102 @@
-/* Convolutions 3x3 of stride 1 by Winograd's algorithm F(4x4,3x3), all three directions, by our own kernels.
+/* Convolutions 3x3 of stride 1 by Winograd's algorithms F(4x4,3x3) and F(2x2,3x3), by our own kernels.
  *
- * The output is cut into tiles of 4x4. Each tile's 6x6 window of the input, and each pair of channels' 3x3 weights, are transformed to
- * 36 points (Lavin and Gray 2016); there a convolution is one product per point, so a tile costs 36 multiplications instead of
- * 144, and the sum over input channels is 36 matrix products:
+ * The output is cut into tiles of 4x4 (2x2). Each tile's 6x6 (4x4) window of the input, and each pair of channels' 3x3 weights, are
+ * transformed to 36 (16) points (Lavin and Gray 2016); there a convolution is one product per point, so a tile costs 36
+ * multiplications instead of 144 (16 instead of 36), and the sum over input channels is 36 (16) matrix products:
  *
  *   forward           y = A^T [ sum over c (G w G^T) . (B^T x B) ] A
  *   backward-data     the same with dy for x, and w turned: taps reversed, channels swapped
- *   backward-weights  dw = G^T [ sum over tiles (A dy A^T) . (B^T x B) ] G
+ *   backward-weights  dw = G^T [ sum over tiles (A dy A^T) . (B^T x B) ] G      (tiles of 4x4 only)
  *
  * Everything is float32 inside, also where values are bfloat16: on processors with AVX-512 that is still faster than direct bf16
- * products, and their rounding stays away. The points are 0, +-5/8, +-5/4 and infinity: of those with short fractions the ones
- * with the least rounding (winograd_body.h).
+ * products, and their rounding stays away. Float32's own rounding is kept near a direct convolution's, or below it, by the points
+ * of F(4x4), 0, +-5/8, +-3/2 and infinity, whose error is less than half of that of the usual 0, +-1, +-2 and infinity; and by adding
+ * up products over SUM channels at a stretch and then these sums. Multiples of the error of a sum in one chain over channels and taps
+ * (normal weights, inputs max(normal, 0), against float64), for 64, 128 and 256 channels: F(4x4) 1.6, 1.2, 0.8 (in one stretch
+ * 2.0, 2.0, 1.9; with the usual points 4 and more), F(2x2) 0.5, 0.45, 0.3.
  *
- * Forward and backward-data: transformed weights u [36][group of 64 out][in][64] lie in scratch memory; they are made anew in each run,
- * because a training changes the weights in each step anyway and keeping all layers' u would cost 8 times the memory of the
- * weights. Each thread then takes its share of the tiles, some at a time so that what it works on stays in its cache:
- * v [36][in / 16][tiles][16], the products m [36][4][tiles][16] of one group of 64 output channels, and the result.
+ * Forward and backward-data: transformed weights u [points][group of 64 out][in][64] lie in scratch memory; they are made anew in each run,
+ * because a training changes the weights in each step anyway and keeping all layers' u would cost up to 8 times the memory of the
+ * weights. Each thread then takes its share of the tiles, a chunk at a time so that what it works on stays in its cache:
+ * v [points][in / 16][chunk][16], the products m [points][4][chunk][16] of one group of 64 output channels, and the result.
  *
- * Backward-weights: all threads transform a chunk of tiles to v and z [36][out / 16][tiles][16], meet, and take their share of the
- * blocks of dw, whose 36 points are summed over the chunk's tiles, transformed back at once and added to dw: so the gradient at its
- * points, 4 times as large as dw, never lies in memory. No sum depends on the number of threads. */
+ * Backward-weights: chunk by chunk, z [36][out / 16][chunk][16] of dy, then for two groups of input channels at a time their v, and
+ * from both the blocks of dw at their 36 points, which are transformed back at once and added to dw: so the gradient at its points, 4
+ * times as large as dw, never lies in memory. Where dw is small each thread sums its own tiles into a dw of its own, and these
+ * are added in the end; where it is large there are few tiles, and threads share z and each sums other input channels. */
+#include <string.h>
 #include "backends/onednn/onednn.h"
 #include "base/mem.h"
 
 enum {
-    POINTS = 36,
-    LINE = 16 /* floats */,
-    SUM = 32 /* input channels whose products are summed at a stretch, against rounding */,
-    CHUNK = 96 /* tiles that one thread works on at a time */,
-    DU_FLOATS = POINTS * 16 * 32,
-    IN_BLOCK = 2,
-    APART_FLOATS = 1 << 18
+    LINE = 16,                /* floats in a cache line */
+    SUM = 32,                 /* input channels; a multiple of 16 */
+    CHUNK = 96,               /* tiles of 4x4; of 2x2 twice as many */
+    IN_BLOCK = 2,             /* groups of input channels whose v serves one pass over z */
+    DU_FLOATS = 36 * 16 * 32, /* a block of dw at its points: 16 input by 32 output channels */
+    APART_FLOATS = 1 << 18,   /* of dw, up to which each thread has its own */
 };
 
 typedef struct BalWinograd {
-    BalTiles x, y; /* the value that is read through 6x6 windows, and the one in tiles of 4x4 */
-    int64_t tiles, chunk;
     BalDirection direction;
-    int64_t u_stride, v_stride,
-        m_stride; /* between points, in floats; odd numbers of cache lines, to spread over cache sets */
-    bool apart;   /* each thread sums its own tiles */
-    size_t dw_floats;
-    size_t u_floats, v_floats, m_floats; /* m: products of one thread, or z, or the points of a block of dw */
+    BalTiles x, y; /* the value that is read through 6x6 windows, and the one in tiles of 4x4 */
+    int64_t points, tiles, chunk;
+    bool apart; /* each thread sums its own tiles into its own dw */
+    /* Between points, in floats: odd numbers of cache lines, which spreads them over the cache's sets. m: the products, or z. */
+    int64_t u_stride, v_stride, m_stride;
+    size_t u_floats, v_floats, m_floats, dw_floats;
 } BalWinograd;
 
 static int64_t odd_lines(int64_t floats) {
     return (floats / LINE | 1) * LINE;
 }
 
-static BalTiles tiles_of(const BalShape *map, const BalShape *tiled, int pad) {
+static BalTiles tiles_of(const BalShape *map, const BalShape *tiled, int size, int pad) {
     return (BalTiles){.groups = map->dim[1] / 16,
                       .h = (int)map->dim[2],
                       .w = (int)map->dim[3],
+                      .size = size,
                       .pad = pad,
-                      .ty = (int)(tiled->dim[2] + 3) / 4,
-                      .tx = (int)(tiled->dim[3] + 3) / 4};
+                      .ty = ((int)tiled->dim[2] + size - 1) / size,
+                      .tx = ((int)tiled->dim[3] + size - 1) / size};
 }
 
 static int64_t at_most(int64_t n, int64_t most) {
     return n < most ? n : most;
 }
 
-BalStatus bal_winograd_create(BalWinograd **out, const BalOnednn *b, const BalOp *op, BalDirection direction,
+BalStatus bal_winograd_create(BalWinograd **out, const BalOnednn *b, const BalOp *op, BalDirection direction, int size,
                               size_t *scratch_bytes, BalError *err) {
     BalWinograd *w = NULL;
     BAL_TRY(bal_alloc(&w, 1, sizeof *w, err));
     const bool turned = direction == BAL_DIR_BWD_DATA;
     const BalShape *read = turned ? &op->out : &op->in[0], *tiled = turned ? &op->in[0] : &op->out;
     w->direction = direction;
-    w->x = tiles_of(read, tiled, turned ? 2 - op->pad[1] : op->pad[1]);
-    w->y = tiles_of(tiled, tiled, 0);
+    w->points = (size + 2) * (size + 2);
+    w->x = tiles_of(read, tiled, size, turned ? 2 - op->pad[1] : op->pad[1]);
+    w->y = tiles_of(tiled, tiled, size, 0);
     w->tiles = tiled->dim[0] * w->y.ty * w->y.tx;
     const int64_t c = read->dim[1], k = tiled->dim[1];
     size_t floats;
     if (direction == BAL_DIR_BWD_WEIGHTS) {
         w->dw_floats = (size_t)(9 * c * k);
         w->apart = w->dw_floats <= APART_FLOATS;
-        w->chunk = at_most(CHUNK, w->tiles);
+        w->chunk = at_most(size == 2 ? 2 * CHUNK : CHUNK, w->tiles);
         w->v_stride = odd_lines(IN_BLOCK * 16 * w->chunk);
         w->m_stride = odd_lines(k * w->chunk);
-        w->v_floats = (size_t)(POINTS * w->v_stride);
-        w->m_floats = (size_t)(POINTS * w->m_stride);
+        w->v_floats = (size_t)(w->points * w->v_stride);
+        w->m_floats = (size_t)(w->points * w->m_stride);
         const size_t own = w->v_floats + (size_t)IN_BLOCK * DU_FLOATS;
         floats =
             w->apart ? (size_t)b->threads * (w->m_floats + own + w->dw_floats) : w->m_floats + (size_t)b->threads * own;
     } else {
-        w->chunk = at_most(CHUNK, w->tiles);
+        w->chunk = at_most(size == 2 ? 2 * CHUNK : CHUNK, w->tiles);
         w->u_stride = odd_lines((k + 63) / 64 * 64 * c);
         w->v_stride = odd_lines(c * w->chunk);
         w->m_stride = odd_lines(64 * w->chunk);
-        w->u_floats = (size_t)(POINTS * w->u_stride);
-        w->v_floats = (size_t)(POINTS * w->v_stride);
-        w->m_floats = (size_t)(POINTS * w->m_stride);
+        w->u_floats = (size_t)(w->points * w->u_stride);
+        w->v_floats = (size_t)(w->points * w->v_stride);
+        w->m_floats = (size_t)(w->points * w->m_stride);
         floats = w->u_floats + (size_t)b->threads * (w->v_floats + w->m_floats);
     }
     *scratch_bytes = floats * sizeof(float);
@@ -126,8 +131,8 @@ static void transform_weights(const Work *w, int t, int nt) {
         float turn[9 * 256];
         const float *block = w->w + (turned ? c * out + k : k * in + c) * 9 * 256;
         if (turned) w->f->wino_turn(block, turn);
-        w->f->wino_weights(turned ? turn : block, w->scratch + (k / 4 * in + c) * 16 * 64 + k % 4 * 16, 64,
-                           g->u_stride);
+        w->f->wino_weights(turned ? turn : block, w->scratch + (k / 4 * in + c) * 16 * 64 + k % 4 * 16, 64, g->u_stride,
+                           g->y.size);
     }
 }
 
@@ -138,7 +143,7 @@ static void convolve(const Work *w, int64_t first, int n, float *v, float *m) {
     for (int64_t c = 0; c < in; c++) w->f->wino_data(&g->x, w->x, c, first, n, v + c * row, g->v_stride, w->bf16);
     for (int64_t k = 0; k < g->y.groups; k += 4) {
         const int groups = (int)at_most(g->y.groups - k, 4);
-        for (int64_t p = 0; p < POINTS; p++)
+        for (int64_t p = 0; p < g->points; p++)
             for (int64_t c = 0; c < in; c += SUM / 16)
                 w->f->wino_product(w->scratch + p * g->u_stride + (k / 4 * in + c) * 16 * 64,
                                    v + p * g->v_stride + c * row, row, (int)at_most(in - c, SUM / 16) * 16, groups, n,
@@ -169,13 +174,13 @@ static void weight_blocks(const Work *w, int64_t c, int64_t in, const float *v, 
     const int64_t row = g->chunk * 16;
     for (int64_t k = 0; k < g->y.groups; k += 2) {
         const int groups = (int)at_most(g->y.groups - k, 2);
-        for (int64_t p = 0; p < POINTS; p++)
+        for (int64_t p = 0; p < g->points; p++)
             for (int64_t i = 0; i < in; i++)
                 w->f->wino_outer(v + p * g->v_stride + i * row, z + p * g->m_stride + k * row, row, groups, n,
-                                 du + (i * POINTS + p) * 16 * 32);
+                                 du + (i * g->points + p) * 16 * 32);
         for (int64_t i = 0; i < in; i++)
             for (int j = 0; j < groups; j++)
-                w->f->wino_weight_grad(du + i * POINTS * 16 * 32, j, dw + ((k + j) * g->x.groups + c + i) * 9 * 256,
+                w->f->wino_weight_grad(du + i * g->points * 16 * 32, j, dw + ((k + j) * g->x.groups + c + i) * 9 * 256,
                                        add);
     }
 }

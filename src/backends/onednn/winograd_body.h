@@ -1,9 +1,9 @@
 /* The loops of winograd.c, compiled once per instruction set together with loops_body.h.
  *
- * One-dimensional transforms for F(4,3) on the points 0, A, -A, B, -B and infinity; the two-dimensional ones apply them to columns and
- * to rows. With a(x) the polynomials that vanish on all points but one, B^T has their coefficients as rows, A^T the points' powers as
- * columns, G the powers up to the second divided by the derivatives. Because points come in pairs, every transform shares an even and
- * an odd half between p and -p. */
+ * One-dimensional transforms for F(m,3), m outputs from n = m + 2 inputs, on the points 0, A, -A, B, -B and infinity (m = 4) or 0, 1, -1 and
+ * infinity (m = 2); the two-dimensional ones apply them to rows and to columns. B^T has as rows the coefficients of the polynomials
+ * that vanish on all points but one, A^T as columns the points' powers, G the powers up to the second divided by those polynomials'
+ * values at their own points. Because points come in pairs, every transform shares an even and an odd half between p and -p. */
 #ifndef BAL_ONEDNN_WINOGRAD_BODY_H
 #define BAL_ONEDNN_WINOGRAD_BODY_H
 
@@ -17,8 +17,15 @@
 #define NA (1 / (2 * A2 * (A2 - B2)))
 #define NB (1 / (2 * B2 * (B2 - A2)))
 
-/* v = B^T d */
-INLINE void of_data(const V16 d[6], V16 v[6]) {
+/* v[n] = B^T d[n] */
+INLINE void of_data(const int m, const V16 *d, V16 *v) {
+    if (m == 2) {
+        v[0] = d[2] - d[0];
+        v[1] = d[2] + d[1];
+        v[2] = d[2] - d[1];
+        v[3] = d[3] - d[1];
+        return;
+    }
     const V16 even_a = d[4] - B2 * d[2], odd_a = d[3] - B2 * d[1];
     const V16 even_b = d[4] - A2 * d[2], odd_b = d[3] - A2 * d[1];
     v[0] = (d[4] - (A2 + B2) * d[2]) + A2 * B2 * d[0];
@@ -29,17 +36,41 @@ INLINE void of_data(const V16 d[6], V16 v[6]) {
     v[5] = (d[5] - (A2 + B2) * d[3]) + A2 * B2 * d[1];
 }
 
-/* y = A^T m */
-INLINE void of_product(const V16 m[6], V16 y[4]) {
-    const V16 sum_a = m[1] + m[2], sum_b = m[3] + m[4], dif_a = m[1] - m[2], dif_b = m[3] - m[4];
-    y[0] = m[0] + (sum_a + sum_b);
+/* y[m] = A^T p[n] */
+INLINE void of_product(const int m, const V16 *p, V16 *y) {
+    if (m == 2) {
+        y[0] = p[0] + (p[1] + p[2]);
+        y[1] = p[3] + (p[1] - p[2]);
+        return;
+    }
+    const V16 sum_a = p[1] + p[2], sum_b = p[3] + p[4], dif_a = p[1] - p[2], dif_b = p[3] - p[4];
+    y[0] = p[0] + (sum_a + sum_b);
     y[1] = A * dif_a + B * dif_b;
     y[2] = A2 * sum_a + B2 * sum_b;
-    y[3] = m[5] + (A2 * A * dif_a + B2 * B * dif_b);
+    y[3] = p[5] + (A2 * A * dif_a + B2 * B * dif_b);
 }
 
-/* z = A dy */
-INLINE void of_grad(const V16 y[4], V16 z[6]) {
+/* u[n] = G g[3] */
+INLINE void of_weights(const int m, const V16 *g, V16 *u) {
+    if (m == 2) {
+        const V16 even = 0.5f * (g[0] + g[2]), odd = 0.5f * g[1];
+        u[0] = -g[0];
+        u[1] = even + odd;
+        u[2] = even - odd;
+        u[3] = g[2];
+        return;
+    }
+    const V16 even_a = NA * (g[0] + A2 * g[2]), even_b = NB * (g[0] + B2 * g[2]);
+    u[0] = N0 * g[0];
+    u[1] = even_a + NA * A * g[1];
+    u[2] = even_a - NA * A * g[1];
+    u[3] = even_b + NB * B * g[1];
+    u[4] = even_b - NB * B * g[1];
+    u[5] = g[2];
+}
+
+/* z[6] = A dy[4] */
+INLINE void of_grad(const V16 *y, V16 *z) {
     const V16 even_a = y[0] + A2 * y[2], odd_a = A * (y[1] + A2 * y[3]);
     const V16 even_b = y[0] + B2 * y[2], odd_b = B * (y[1] + B2 * y[3]);
     z[0] = y[0];
@@ -50,19 +81,8 @@ INLINE void of_grad(const V16 y[4], V16 z[6]) {
     z[5] = y[3];
 }
 
-/* u = G g */
-INLINE void of_weights(const V16 g[3], V16 u[6]) {
-    const V16 even_a = NA * (g[0] + A2 * g[2]), even_b = NB * (g[0] + B2 * g[2]);
-    u[0] = N0 * g[0];
-    u[1] = even_a + NA * A * g[1];
-    u[2] = even_a - NA * A * g[1];
-    u[3] = even_b + NB * B * g[1];
-    u[4] = even_b - NB * B * g[1];
-    u[5] = g[2];
-}
-
-/* g = G^T u */
-INLINE void of_weight_grad(const V16 u[6], V16 g[3]) {
+/* g[3] = G^T u[6] */
+INLINE void of_weight_grad(const V16 *u, V16 *g) {
     const V16 sum_a = NA * (u[1] + u[2]), sum_b = NB * (u[3] + u[4]);
     g[0] = N0 * u[0] + (sum_a + sum_b);
     g[1] = NA * A * (u[1] - u[2]) + NB * B * (u[3] - u[4]);
@@ -89,56 +109,65 @@ INLINE void tile_next(const BalTiles *m, Tile *t) {
     t->n++;
 }
 
-/* Rows of `size` x `size` vectors at (y0, x0) of a map into d, zero outside. */
-INLINE void take(V16 *d, const int size, const void *map, int h, int w, int y0, int x0, const bool bf16) {
-    const int64_t at = ((int64_t)y0 * w + x0) * 16;
-    if (y0 >= 0 && x0 >= 0 && y0 + size <= h && x0 + size <= w) {
-        for (int i = 0; i < size; i++)
-            for (int j = 0; j < size; j++) d[i * size + j] = load(map, at + ((int64_t)i * w + j) * 16, bf16);
-        return;
-    }
-    for (int i = 0; i < size; i++) {
-        const bool in = y0 + i >= 0 && y0 + i < h;
-        for (int j = 0; j < size; j++)
-            d[i * size + j] =
-                in && x0 + j >= 0 && x0 + j < w ? load(map, at + ((int64_t)i * w + j) * 16, bf16) : all(0);
-    }
+/* `n` vectors from (y, x) on in a map, zero outside; `inside`: known to be no border. */
+INLINE void take(V16 *d, const int n, const void *map, int h, int w, int y, int x, bool inside, const bool bf16) {
+    const int64_t at = ((int64_t)y * w + x) * 16;
+    const bool row = y >= 0 && y < h;
+    if (inside)
+        for (int j = 0; j < n; j++) d[j] = load(map, at + 16 * j, bf16);
+    else
+        for (int j = 0; j < n; j++) d[j] = row && x + j >= 0 && x + j < w ? load(map, at + 16 * j, bf16) : all(0);
 }
 
-INLINE void data_of(const BalTiles *m, const void *x, int64_t g, int64_t first, int n, float *v, int64_t stride,
-                    const bool bf16) {
-    const int64_t map = (int64_t)m->h * m->w * 16, size = bf16 ? 2 : 4;
+INLINE void data_of(const BalTiles *m, const void *x, int64_t g, int64_t first, int n_tiles, float *v, int64_t stride,
+                    const int size, const bool bf16) {
+    const int n = size + 2;
+    const int64_t plane = (int64_t)m->h * m->w * 16 * (bf16 ? 2 : 4);
     Tile t = tile_at(m, first);
-    for (int i = 0; i < n; i++, tile_next(m, &t)) {
-        V16 d[36], row[36];
-        take(d, 6, (const char *)x + (t.n * m->groups + g) * map * size, m->h, m->w, 4 * t.y - m->pad, 4 * t.x - m->pad,
-             bf16);
-        for (int k = 0; k < 6; k++) of_data(d + 6 * k, row + 6 * k);
-        for (int k = 0; k < 6; k++) {
-            const V16 in[6] = {row[k], row[6 + k], row[12 + k], row[18 + k], row[24 + k], row[30 + k]};
-            V16 out[6];
-            of_data(in, out);
-            for (int l = 0; l < 6; l++) store(v + (6 * l + k) * stride, 16 * i, false, out[l]);
+    for (int i = 0; i < n_tiles; i++, tile_next(m, &t)) {
+        const void *map = (const char *)x + (t.n * m->groups + g) * plane;
+        const int y0 = size * t.y - m->pad, x0 = size * t.x - m->pad;
+        const bool inside = y0 >= 0 && x0 >= 0 && y0 + n <= m->h && x0 + n <= m->w;
+        V16 row[36];
+        for (int k = 0; k < n; k++) {
+            V16 d[6];
+            take(d, n, map, m->h, m->w, y0 + k, x0, inside, bf16);
+            of_data(size, d, row + n * k);
+        }
+        for (int k = 0; k < n; k++) {
+            V16 in[6], out[6];
+            for (int l = 0; l < n; l++) in[l] = row[n * l + k];
+            of_data(size, in, out);
+            for (int l = 0; l < n; l++) store(v + (n * l + k) * stride, 16 * i, false, out[l]);
         }
     }
 }
 
 static void wino_data(const BalTiles *m, const void *x, int64_t g, int64_t first, int n, float *v, int64_t stride,
                       bool bf16) {
-    if (bf16)
-        data_of(m, x, g, first, n, v, stride, true);
+    if (m->size == 2 && bf16)
+        data_of(m, x, g, first, n, v, stride, 2, true);
+    else if (m->size == 2)
+        data_of(m, x, g, first, n, v, stride, 2, false);
+    else if (bf16)
+        data_of(m, x, g, first, n, v, stride, 4, true);
     else
-        data_of(m, x, g, first, n, v, stride, false);
+        data_of(m, x, g, first, n, v, stride, 4, false);
 }
 
 INLINE void grad_of(const BalTiles *m, const void *dy, int64_t g, int64_t first, int n, float *z, int64_t stride,
                     const bool bf16) {
-    const int64_t map = (int64_t)m->h * m->w * 16, size = bf16 ? 2 : 4;
+    const int64_t plane = (int64_t)m->h * m->w * 16, size = bf16 ? 2 : 4;
     Tile t = tile_at(m, first);
     for (int i = 0; i < n; i++, tile_next(m, &t)) {
-        V16 d[16], row[24];
-        take(d, 4, (const char *)dy + (t.n * m->groups + g) * map * size, m->h, m->w, 4 * t.y, 4 * t.x, bf16);
-        for (int k = 0; k < 4; k++) of_grad(d + 4 * k, row + 6 * k);
+        const void *map = (const char *)dy + (t.n * m->groups + g) * plane * size;
+        const bool inside = 4 * t.y + 4 <= m->h && 4 * t.x + 4 <= m->w;
+        V16 row[24];
+        for (int k = 0; k < 4; k++) {
+            V16 d[4];
+            take(d, 4, map, m->h, m->w, 4 * t.y + k, 4 * t.x, inside, bf16);
+            of_grad(d, row + 6 * k);
+        }
         for (int k = 0; k < 6; k++) {
             const V16 in[4] = {row[k], row[6 + k], row[12 + k], row[18 + k]};
             V16 out[6];
@@ -156,26 +185,27 @@ static void wino_grad(const BalTiles *m, const void *dy, int64_t g, int64_t firs
         grad_of(m, dy, g, first, n, z, stride, false);
 }
 
-INLINE void result_of(const BalTiles *m, const float *product, int64_t stride, int64_t g, int64_t first, int n, void *y,
-                      const float *bias, const bool bf16) {
-    const int64_t map = (int64_t)m->h * m->w * 16, size = bf16 ? 2 : 4;
+INLINE void result_of(const BalTiles *m, const float *product, int64_t stride, int64_t g, int64_t first, int n_tiles,
+                      void *y, const float *bias, const int size, const bool bf16) {
+    const int n = size + 2;
+    const int64_t plane = (int64_t)m->h * m->w * 16 * (bf16 ? 2 : 4);
     const V16 b = bias ? load(bias, 0, false) : all(0);
     Tile t = tile_at(m, first);
-    for (int i = 0; i < n; i++, tile_next(m, &t)) {
+    for (int i = 0; i < n_tiles; i++, tile_next(m, &t)) {
         V16 row[24];
-        for (int k = 0; k < 6; k++) {
+        for (int k = 0; k < n; k++) {
             V16 in[6], out[4];
-            for (int l = 0; l < 6; l++) in[l] = load(product + (6 * l + k) * stride, 16 * i, false);
-            of_product(in, out);
-            for (int l = 0; l < 4; l++) row[6 * l + k] = out[l];
+            for (int l = 0; l < n; l++) in[l] = load(product + (n * l + k) * stride, 16 * i, false);
+            of_product(size, in, out);
+            for (int l = 0; l < size; l++) row[n * l + k] = out[l];
         }
-        void *to = (char *)y + (t.n * m->groups + g) * map * size;
-        const int rows = m->h - 4 * t.y, columns = m->w - 4 * t.x;
-        for (int k = 0; k < 4 && k < rows; k++) {
+        void *to = (char *)y + (t.n * m->groups + g) * plane;
+        const int rows = m->h - size * t.y, columns = m->w - size * t.x;
+        for (int k = 0; k < size && k < rows; k++) {
             V16 out[4];
-            const int64_t at = ((int64_t)(4 * t.y + k) * m->w + 4 * t.x) * 16;
-            of_product(row + 6 * k, out);
-            for (int l = 0; l < 4; l++)
+            const int64_t at = ((int64_t)(size * t.y + k) * m->w + size * t.x) * 16;
+            of_product(size, row + n * k, out);
+            for (int l = 0; l < size; l++)
                 if (l < columns) store(to, at + 16 * l, bf16, out[l] + b);
         }
     }
@@ -183,30 +213,42 @@ INLINE void result_of(const BalTiles *m, const float *product, int64_t stride, i
 
 static void wino_result(const BalTiles *m, const float *product, int64_t stride, int64_t g, int64_t first, int n,
                         void *y, const float *bias, bool bf16) {
-    if (bf16)
-        result_of(m, product, stride, g, first, n, y, bias, true);
+    if (m->size == 2 && bf16)
+        result_of(m, product, stride, g, first, n, y, bias, 2, true);
+    else if (m->size == 2)
+        result_of(m, product, stride, g, first, n, y, bias, 2, false);
+    else if (bf16)
+        result_of(m, product, stride, g, first, n, y, bias, 4, true);
     else
-        result_of(m, product, stride, g, first, n, y, bias, false);
+        result_of(m, product, stride, g, first, n, y, bias, 4, false);
 }
 
 /* ---- weights ---- */
 
-/* One block [9 taps][16][16] of weights, vectors along the last axis, into rows of u: row r at u + r * u_row, points `stride` apart. */
-static void wino_weights(const float *w, float *u, int64_t u_row, int64_t stride) {
+/* One block [9 taps][16][16] of weights, vectors along the last axis, into rows of u: row r at u + r * u_row. */
+INLINE void weights_of(const float *w, float *u, int64_t u_row, int64_t stride, const int size) {
+    const int n = size + 2;
     for (int r = 0; r < 16; r++) {
-        V16 mid[18]; /* [3 columns of taps][6] */
+        V16 mid[18]; /* [3 columns of taps][n] */
         for (int j = 0; j < 3; j++) {
-            const V16 in[3] = {load(w, (0 + j) * 256 + 16 * r, false), load(w, (3 + j) * 256 + 16 * r, false),
-                               load(w, (6 + j) * 256 + 16 * r, false)};
-            of_weights(in, mid + 6 * j);
+            V16 in[3];
+            for (int i = 0; i < 3; i++) in[i] = load(w, (3 * i + j) * 256 + 16 * r, false);
+            of_weights(size, in, mid + n * j);
         }
-        for (int i = 0; i < 6; i++) {
-            const V16 in[3] = {mid[i], mid[6 + i], mid[12 + i]};
+        for (int i = 0; i < n; i++) {
+            const V16 in[3] = {mid[i], mid[n + i], mid[2 * n + i]};
             V16 out[6];
-            of_weights(in, out);
-            for (int j = 0; j < 6; j++) store(u + (6 * i + j) * stride, r * u_row, false, out[j]);
+            of_weights(size, in, out);
+            for (int j = 0; j < n; j++) store(u + (n * i + j) * stride, r * u_row, false, out[j]);
         }
     }
+}
+
+static void wino_weights(const float *w, float *u, int64_t u_row, int64_t stride, int size) {
+    if (size == 2)
+        weights_of(w, u, u_row, stride, 2);
+    else
+        weights_of(w, u, u_row, stride, 4);
 }
 
 /* The block as backward-data wants it: taps reversed, axes swapped. */
