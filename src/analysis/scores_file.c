@@ -327,7 +327,6 @@ static BalStatus note_ids(BalScoresChunk *c, Buffer *b, const BalScoreRow *row, 
         c->ascending = bal_id_compare(b->before, row[i].id) < 0;
         b->before = row[i].id;
     }
-    c->n += n;
     return BAL_OK;
 }
 
@@ -357,8 +356,9 @@ static BalStatus scan_rows(const Scan *scan, int64_t chunk, int worker, BalError
     *out = (BalScoresChunk){.ascending = true};
     for (int i = 0; i < ROWS_PER_CALL; i++) row[i].id = row[i].label = row[i].split = (BalScoreText){"", 0};
     while ((rc = bal_scores_rows(f, &b->csv, row + kept, ROWS_PER_CALL - kept, &n, &rewritten, err)) == BAL_OK) {
-        BAL_TRY(note_ids(out, b, row + kept, n, err));
-        if (rewritten) BAL_TRY(keep_before(b, err));
+        if (!f->finds_doubled) BAL_TRY(note_ids(out, b, row + kept, n, err));
+        out->n += n;
+        if (rewritten && !f->finds_doubled) BAL_TRY(keep_before(b, err));
         int end = kept + n;
         rewritten = rewritten && !is_left_out(f, &row[end - 1]);
         for (int i = kept; i < end; i++)
@@ -371,8 +371,10 @@ static BalStatus scan_rows(const Scan *scan, int64_t chunk, int worker, BalError
     BAL_TRY(rc);
     if (kept) BAL_TRY(scan->fn(scan->user, chunk, worker, row, kept, err));
     out->n_kept += kept;
-    if (out->n && out->ascending) BAL_TRY(keep_id(&b->arena, b->before, &out->last, err));
-    BAL_TRY(bal_scores_deal_hashes(out, b->hash, &b->arena, err));
+    if (!f->finds_doubled) {
+        if (out->n && out->ascending) BAL_TRY(keep_id(&b->arena, b->before, &out->last, err));
+        BAL_TRY(bal_scores_deal_hashes(out, b->hash, &b->arena, err));
+    }
     return scan->fn(scan->user, chunk, worker, row, 0, err);
 }
 
@@ -414,7 +416,7 @@ BalStatus bal_scores_scan(BalScoresFile *f, BalScoresFn *fn, void *user, BalErro
     BalStatus rc;
     BAL_TRY(bal_alloc(&scan.buffer, (size_t)f->threads, sizeof *scan.buffer, err));
     rc = bal_parallel(f->threads, f->n_chunks, 64, scan_chunk, scan_progress, &scan, err);
-    if (rc >= 0) rc = bal_scores_check_doubled(f, err);
+    if (rc >= 0 && !f->finds_doubled) rc = bal_scores_check_doubled(f, err);
     for (int i = 0; i < f->threads; i++) buffer_reset(&scan.buffer[i]);
     bal_free(scan.buffer);
     BAL_TRY(rc);

@@ -29,6 +29,7 @@ struct BalScoresFile {
     bool has_label, has_split, has[BAL_SCORE_COLUMNS], extras;
     char *only_split, *u_name[2]; /* what the file calls u_audio and u_visual */
     BalProgressSink progress;
+    bool finds_doubled; /* the caller of a scan compares all ids itself: they are not hashed and not checked */
     int64_t n_chunks;
     BalScoresChunk *chunk; /* [n_chunks], filled by a scan */
 };

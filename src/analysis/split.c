@@ -7,10 +7,12 @@
  *   buckets     each bucket gathers its entries from all chunks, sorts them and makes the text of every list
  *   write       the texts are appended to the lists in the order of the buckets
  *
- * A cell is one of the 2 T + 3 intervals that 0 and the thresholds cut d into: every list is a union of cells. Memory is what the
+ * Equal ids become neighbours in the third step, so the scan needs no hashes to find a doubled id; where there is one, the file is read
+ * again for the message. A cell is one of the 2 T + 3 intervals that 0 and the thresholds cut d into: every list is a union of cells. Memory is what the
  * entries take; lists of several buckets are in flight. The outcome depends on neither threads nor chunks. */
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +63,7 @@ typedef struct Split {
     BalWriter **list;     /* [n_lists] split-major: audio-preferred, visual-preferred, then two per threshold */
     int n_lists;
     const char *dir;
+    atomic_bool doubled; /* two ids are equal */
 } Split;
 
 /* ---- entries: those of id_sort.h with the tag split * 256 + cell ---- */
@@ -248,6 +251,15 @@ static BalStatus gather(const Split *s, BalIdSort *x, int64_t bucket, CellBytes 
     return bal_id_sort_run(x, err);
 }
 
+static bool any_doubled(const BalIdSort *x) {
+    for (size_t i = 1; i < x->n; i++) {
+        const char *a = x->item[i - 1].entry, *b = x->item[i].entry;
+        if (x->item[i - 1].key != x->item[i].key || bal_id_length(a) != bal_id_length(b)) continue;
+        if (!memcmp(a + BAL_ID_HEAD, b + BAL_ID_HEAD, bal_id_length(a))) return true;
+    }
+    return false;
+}
+
 #define SLACK BAL_ID_PADDING /* bytes behind each list's text that a copy of a whole word may spoil */
 
 /* Bytes that each list gets from this bucket, and where its text begins. */
@@ -274,6 +286,10 @@ static BalStatus make_output(void *user, int64_t bucket, int worker, BalError *e
     CellBytes bytes = {{0}};
     char *to[MAX_LISTS];
     BAL_TRY(gather(s, x, bucket, bytes, err));
+    if (any_doubled(x)) {
+        s->doubled = true;
+        return BAL_FAIL(err, BAL_E_FORMAT, "%s: an id is there twice", s->f->path);
+    }
     BAL_TRY(lay_out(s, bytes, o, err));
     for (int l = 0; l < s->n_lists; l++) to[l] = o->text + o->at[l];
     for (size_t i = 0; i < x->n; i++) {
@@ -397,6 +413,17 @@ static void split_reset(Split *s) {
     bal_scores_close(&s->f);
 }
 
+static BalStatus ignore_rows(void *user, int64_t chunk, int worker, const BalScoreRow *row, int n, BalError *err) {
+    (void)user, (void)chunk, (void)worker, (void)row, (void)n, (void)err;
+    return BAL_OK;
+}
+
+/* Which id, and in which lines: the first that a scan with hashes finds, whatever bucket was the first to fail. */
+static BalStatus name_doubled(Split *s, BalError *err) {
+    s->f->finds_doubled = false;
+    return bal_scores_scan(s->f, ignore_rows, NULL, err);
+}
+
 BalStatus bal_split_file(BalSplitResult *out, const char *path, const BalScoresSpec *spec, const double *threshold,
                          int n_thresholds, const char *dir, BalError *err) {
     BalSplitResult found = {0}; /* splits in order of first sight */
@@ -408,12 +435,14 @@ BalStatus bal_split_file(BalSplitResult *out, const char *path, const BalScoresS
     BAL_TRY_OR(done, bal_alloc(&s.part, (size_t)s.f->n_chunks, sizeof *s.part, err));
     BAL_TRY_OR(done, bal_alloc(&s.scratch, (size_t)s.f->threads, sizeof *s.scratch, err));
     for (int w = 0; w < s.f->threads; w++) s.scratch[w].last_split = -1;
+    s.f->finds_doubled = dir && !s.f->only_split; /* rows that are left out are not sorted */
     if (dir) BAL_TRY_OR(done, choose_borders(&s, err));
     for (int w = 0; w < s.f->threads; w++)
         BAL_TRY_OR(done, bal_alloc(&s.scratch[w].bytes, (size_t)s.borders.n + 1, sizeof(uint32_t), err));
     BAL_TRY_OR(done, bal_scores_scan(s.f, take_rows, &s, err));
-    if (dir) BAL_TRY_OR(done, write_lists(&s, err));
-    finish_counts(&s, out);
+    if (dir) rc = write_lists(&s, err);
+    if (s.doubled) rc = name_doubled(&s, err);
+    if (rc >= 0) finish_counts(&s, out);
 done:
     split_reset(&s);
     return rc;
