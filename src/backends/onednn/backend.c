@@ -172,7 +172,7 @@ static BalStatus onednn_run(void *self, BalKernel *k, const BalArgs *args, BalEr
 
 const BalBackendOps bal_backend_onednn = {
     .name = "onednn",
-    .summary = "CPU: oneDNN's convolutions, own fused kernels for everything else",
+    .summary = "CPU: own Winograd and fused kernels, oneDNN's for other convolutions",
     .open = onednn_open,
     .close = onednn_close,
     .version = onednn_version,

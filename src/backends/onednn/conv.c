@@ -1,4 +1,4 @@
-/* Convolutions in 2-D and 3-D, all three directions, by oneDNN primitives.
+/* Convolutions in 2-D and 3-D, all three directions, by oneDNN primitives where choose.c wants none of our own (winograd.c, outer.c).
  *
  * Values are handed over in our own layout (layout.c), weights in the layout each primitive asks for (weights.c), so that in the
  * usual networks nothing is reordered but weights. Where oneDNN has no fast kernel for our layout (odd channel counts, machines
