@@ -208,6 +208,17 @@ done:
     return rc;
 }
 
+/* The folder of an estimate is what one is tempted to name: say where its table is. */
+static BalStatus open_table(BalScoresFile *f, size_t *size, BalError *err) {
+    BalStatus rc = bal_file_open(f->path, &f->fd, size, err);
+    if (rc >= 0 || !bal_is_dir(f->path)) return rc;
+    BalText table = {0};
+    bal_path_join(&table, f->path, "scores.csv");
+    if (!table.failed && bal_file_exists(table.data)) bal_error_add(err, rc, "its scores are %s", table.data);
+    bal_text_reset(&table);
+    return rc;
+}
+
 BalStatus bal_scores_open(BalScoresFile **out, const char *path, const BalScoresSpec *spec, bool extras,
                           BalError *err) {
     static const BalScoresSpec none;
@@ -225,7 +236,7 @@ BalStatus bal_scores_open(BalScoresFile **out, const char *path, const BalScores
     BAL_TRY_OR(fail, bal_strdup(&f->u_name[0], spec->u_audio ? spec->u_audio : column_names[BAL_SCORE_U_AUDIO], err));
     BAL_TRY_OR(fail,
                bal_strdup(&f->u_name[1], spec->u_visual ? spec->u_visual : column_names[BAL_SCORE_U_VISUAL], err));
-    BAL_TRY_OR(fail, bal_file_open(path, &f->fd, &size, err));
+    BAL_TRY_OR(fail, open_table(f, &size, err));
     f->size = (int64_t)size;
     BAL_TRY_OR(fail, read_header(f, spec, err));
     f->n_chunks = (f->size - f->data_at + CHUNK_BYTES - 1) / CHUNK_BYTES;

@@ -346,6 +346,11 @@ static BalStatus open_lists(Split *s, BalError *err) {
 }
 
 /* Most of the time of this is the disk's, hence several at once. */
+static BalStatus sync_list(void *user, int64_t list, int worker, BalError *err) {
+    (void)worker;
+    return bal_writer_sync(((Split *)user)->list[list], err);
+}
+
 static BalStatus commit_list(void *user, int64_t list, int worker, BalError *err) {
     (void)worker;
     return bal_writer_commit(&((Split *)user)->list[list], err);
@@ -356,6 +361,7 @@ static BalStatus write_lists(Split *s, BalError *err) {
     BAL_TRY(bal_alloc(&s->output, AHEAD, sizeof *s->output, err));
     BAL_TRY(bal_parallel(s->f->threads < AHEAD ? s->f->threads : AHEAD, s->borders.n + 1, AHEAD, make_output,
                          write_output, s, err));
+    BAL_TRY(bal_parallel(4, s->n_lists, s->n_lists, sync_list, NULL, s, err));
     return bal_parallel(4, s->n_lists, s->n_lists, commit_list, NULL, s, err);
 }
 

@@ -3,11 +3,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include "base/text.h"
 
 #define MARK "..."
 
 /* Append to err->text from `at` on; where it does not fit, the text ends with "...". Line ends and control bytes of hostile
- * names become blanks: a message is one line. */
+ * names become blanks, bytes that are no UTF-8 become question marks: a message is one line that any terminal can show. */
 static void BAL_PRINTF(3, 0) append(BalError *err, size_t at, const char *fmt, va_list ap) {
     size_t room = sizeof err->text - at;
     int n = vsnprintf(err->text + at, room, fmt, ap);
@@ -15,8 +16,14 @@ static void BAL_PRINTF(3, 0) append(BalError *err, size_t at, const char *fmt, v
         err->text[at] = '\0';
     else if ((size_t)n >= room)
         memcpy(err->text + sizeof err->text - sizeof MARK, MARK, sizeof MARK);
-    for (char *c = err->text + at; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = ' ';
+    for (char *c = err->text + at; *c;) {
+        size_t bytes = bal_utf8_length(c);
+        if (!bytes)
+            *c = '?';
+        else if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = ' ';
+        c += bytes ? bytes : 1;
+    }
 }
 
 BalStatus bal_error_set(BalError *err, BalStatus code, const char *file, int line, const char *fmt, ...) {

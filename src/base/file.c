@@ -192,14 +192,15 @@ static BalStatus flush_folder(const char *path, BalError *err) {
     return rc;
 }
 
+BalStatus bal_writer_sync(BalWriter *w, BalError *err) {
+    BAL_TRY(flush(w, err));
+    return fsync(w->fd) < 0 ? io_error(w->path, "flush", err) : BAL_OK;
+}
+
 BalStatus bal_writer_commit(BalWriter **pw, BalError *err) {
     BalWriter *w = *pw;
     BalStatus rc;
-    BAL_TRY_OR(fail, flush(w, err));
-    if (fsync(w->fd) < 0) {
-        rc = io_error(w->path, "flush", err);
-        goto fail;
-    }
+    BAL_TRY_OR(fail, bal_writer_sync(w, err));
     int fd = w->fd;
     w->fd = -1;
     if (close(fd) < 0) {

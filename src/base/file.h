@@ -29,6 +29,9 @@ BAL_MUST_USE BalStatus bal_writer_open(BalWriter **out, const char *path, BalErr
 BAL_MUST_USE BalStatus bal_writer_add(BalWriter *w, const void *data, size_t n, BalError *err);
 BAL_MUST_USE BalStatus bal_writer_f(BalWriter *w, BalError *err, const char *fmt, ...) BAL_PRINTF(3, 4);
 int64_t bal_writer_at(const BalWriter *w); /* bytes written so far */
+/* Bring everything to disk, under the temporary name still: files that belong together are all synced before the first is committed,
+ * so that a full disk leaves none of them. */
+BAL_MUST_USE BalStatus bal_writer_sync(BalWriter *w, BalError *err);
 /* Flush, fsync, rename into place; *w becomes NULL also on failure (the temporary is then removed). */
 BAL_MUST_USE BalStatus bal_writer_commit(BalWriter **w, BalError *err);
 void bal_writer_abort(BalWriter **w); /* removes the temporary; accepts NULL inside */

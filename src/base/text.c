@@ -281,3 +281,22 @@ void bal_path_join(BalText *out, const char *dir, const char *name) {
     }
     bal_text_add(out, name);
 }
+
+/* The NUL at the end stops every comparison in time. */
+size_t bal_utf8_length(const char *text) {
+    const unsigned char *s = (const unsigned char *)text;
+    static const struct {
+        unsigned char first, last, low, high; /* of the first byte; of the second */
+        size_t n;
+    } form[] = {{0x01, 0x7F, 0, 0, 1},       {0xC2, 0xDF, 0x80, 0xBF, 2}, {0xE0, 0xE0, 0xA0, 0xBF, 3},
+                {0xE1, 0xEC, 0x80, 0xBF, 3}, {0xED, 0xED, 0x80, 0x9F, 3}, {0xEE, 0xEF, 0x80, 0xBF, 3},
+                {0xF0, 0xF0, 0x90, 0xBF, 4}, {0xF1, 0xF3, 0x80, 0xBF, 4}, {0xF4, 0xF4, 0x80, 0x8F, 4}};
+    for (size_t f = 0; f < sizeof form / sizeof *form; f++) {
+        if (s[0] < form[f].first || s[0] > form[f].last) continue;
+        if (form[f].n > 1 && (s[1] < form[f].low || s[1] > form[f].high)) return 0;
+        for (size_t i = 2; i < form[f].n; i++)
+            if ((s[i] & 0xC0) != 0x80) return 0;
+        return form[f].n;
+    }
+    return 0;
+}

@@ -39,6 +39,8 @@ bool bal_has_prefix(const char *s, const char *prefix);
 bool bal_has_suffix(const char *s, const char *suffix);
 /* Name among n closest to `word` (edit distance <= 2), or NULL: for "did you mean". */
 const char *bal_closest(const char *word, const char *const *names, int n);
+/* Bytes of the UTF-8 sequence at s (NUL-terminated), 0 when it is not valid: overlong forms, surrogates and beyond U+10FFFF included. */
+size_t bal_utf8_length(const char *s);
 /* dir + "/" + name; name alone when dir is empty or name is absolute. */
 void bal_path_join(BalText *out, const char *dir, const char *name);
 

@@ -15,6 +15,8 @@ static void test_error(void **state) {
     assert_int_equal(bal_error_add(&err, BAL_E_IO, "while %s", "testing"), BAL_E_IO);
     assert_string_equal(err.text, "a: bad line: while testing");
     assert_int_equal(BAL_FAIL(NULL, BAL_E_ARG, "x"), BAL_E_ARG);
+    BAL_FAIL(&err, BAL_E_FORMAT, "\x89PNG \xc3\xa4 \xe2\x82 \xed\xa0\x80");
+    assert_string_equal(err.text, "?PNG \xc3\xa4 ?? ???");
 
     char longer[1000];
     memset(longer, 'x', sizeof longer - 1);

@@ -21,3 +21,7 @@
 1	-	nothing.csv: cannot open	$A split nothing.csv -o bad
 0	-	*	ls bad 2>/dev/null | grep -v "^$"; true
 2	-	file is a file; name a folder	touch file && $A split $D/small.csv -o file/sub
+# a full disk leaves no list at all: the long ones fail, the short ones are not put in place
+0	-	-	awk 'BEGIN {print "id,label,u_audio,u_visual"; for (i = 0; i < 5000; i++) printf "clip%05d,x,%s\n", i, i ? "0.1,0.9" : "0.9,0.1"}' >long.csv
+1	-	File too large	trap "" XFSZ; ulimit -f 64; $A split long.csv -o full
+0	-	-	ls full

@@ -9,3 +9,6 @@
 0	2 clips	-	$A summary $D/foreign.tsv --id-column file --audio-column voice --visual-column face
 3	-	no column "id", "u_audio", "u_visual" \(columns: file, face, voice\); name them with --id-column, --audio-column, --visual-column	$A summary $D/foreign.tsv
 1	-	is a folder	$A summary .
+# the folder of an estimate, and a picture
+1	-	is a folder, not a regular file: its scores are run/scores.csv	mkdir run && cp $D/small.csv run/scores.csv && $A summary run
+3	-	columns: .PNG\)	printf '\211PNG\r\n\032\n' >picture.png && $A summary picture.png
