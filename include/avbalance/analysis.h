@@ -169,6 +169,163 @@ typedef struct BalSummary {
 BAL_API BAL_MUST_USE BalStatus bal_summary_make(BalSummary *out, const BalScores *s, BalError *err);
 BAL_API void bal_summary_reset(BalSummary *s);
 
+/* ---- predictions: what a model answered for each clip of a table of scores ---- */
+typedef enum BalModality { BAL_MODALITY_BOTH, BAL_MODALITY_AUDIO, BAL_MODALITY_VISUAL } BalModality;
+enum { BAL_ANSWER_OTHER = -1, BAL_ANSWER_NONE = -2 }; /* a class that no clip of the scores has; no answer */
+
+typedef struct BalPredictions { /* zero is valid; bal_predictions_reset frees */
+    char *name, *path;          /* of the method; what was read */
+    bool named;                 /* the caller chose the name: equal names are runs of one method */
+    BalModality modality;
+    int64_t seed, fold;                   /* -1: unknown, none */
+    char store_hash[65], recipe_hash[65]; /* empty where unknown */
+    int64_t n;                            /* clips of the scores */
+    int32_t *answer;                      /* [n] index into the scores' labels, or BAL_ANSWER_* */
+    /* Of unimodal models only, whose ensemble needs them, and NULL where the file has none. */
+    int n_columns;
+    int32_t *column;   /* [n_columns] index into the scores' labels, or BAL_ANSWER_OTHER */
+    float *logits;     /* [n,n_columns], NaN where there is no answer; probabilities come as their logarithms */
+    int64_t n_unknown; /* ids that the scores do not have, left out on request */
+} BalPredictions;
+
+typedef struct BalPredictionsSpec {
+    const char *
+        name; /* of the method; NULL: that of the run, else of the file. "audio" and "visual" are the unimodal models */
+    const char *ids;     /* logits: file of ids, one per line; NULL: NAME.ids.txt, then ids.txt, beside the .npy */
+    const char *classes; /* class names, one per line, in the order of the model's outputs; NULL: NAME.classes.txt, then
+                            classes.txt, beside the .npy; needed where the scores' labels are not 0, 1, 2, ... */
+    bool ignore_unknown; /* leave out ids that the scores do not have instead of refusing them */
+} BalPredictionsSpec;
+
+/* Read the answers of one model for the clips of `scores`. What path may be: a run folder; a CSV with columns id and prediction; an
+ * .npy of logits or probabilities [N,C]; a file dynamics_epoch_K.jsonl of dataset cartography (Swayamdipta et al. 2020), or a folder
+ * of them, whose last epoch counts. A clip without an answer gets BAL_ANSWER_NONE: whether it is needed is bal_evaluate's to say.
+ * BAL_E_FORMAT: an id is unknown or doubled, a label contradicts the scores, an answer is no class, files do not fit together;
+ * BAL_E_NUMERIC: a logit is not finite. The message names file, line, id and remedy. */
+BAL_API BAL_MUST_USE BalStatus bal_predictions_load(BalPredictions *out, const char *path, const BalScores *scores,
+                                                    const BalPredictionsSpec *spec, BalError *err);
+BAL_API void bal_predictions_reset(BalPredictions *p);
+
+/* ---- evaluate: every method on every subset ---- */
+#define BAL_CURVE_POINTS 10 /* T = 0, 0.1, ..., 0.9 */
+
+typedef struct BalEvaluateSpec {
+    const char *split;       /* clips of this split of the scores; NULL: all */
+    const double *threshold; /* ascending, in (0,1): dominated subsets of the table */
+    int n_thresholds;
+    int replicates; /* of the bootstrap */
+    uint64_t seed;
+    int threads; /* 0: all processors; the outcome does not depend on it */
+    bool mixed;  /* allow runs of different stores or recipes in one table */
+} BalEvaluateSpec;
+BAL_API BalEvaluateSpec bal_evaluate_spec_default(void); /* all clips, T = 0.2 and 0.4, 2000 replicates */
+
+typedef struct BalSubset {
+    char name[40]; /* "overall", "audio_preferred", "visual_preferred", "ties", "audio_dominated_0.2", ... */
+    int side;      /* 1 audio, -1 visual, 0 neither */
+    double t;      /* d beyond t on that side */
+    int64_t n;
+    bool tabled; /* else for the curves only */
+} BalSubset;
+
+/* One method on one subset; NaN where the subset is empty. Accuracy and macro-F1 are means over the method's runs. Macro-F1
+ * averages over the classes that have clips in the subset, so that it averages over the same ones for every method.
+ * [low, high]: 95 % percentile interval of the accuracy, resampling clips and, where there are several, runs.
+ * versus: row of the unimodal model that is best on this subset, -1 where there is none or this is a unimodal model. difference =
+ * accuracy - its accuracy, with its interval from the same resamples (paired) and p_bootstrap = twice the share of them beyond 0.
+ * p_mcnemar: of gained against lost, the clips on which this method is more often right than that model over their runs, and less
+ * often: McNemar's test for one run each, a sign test else. */
+typedef struct BalCell {
+    double accuracy, macro_f1, low, high, sd_runs; /* sd_runs: over runs, n - 1; NaN for one */
+    int versus;
+    double difference, difference_low, difference_high, p_bootstrap, p_mcnemar;
+    int64_t gained, lost;
+} BalCell;
+
+typedef struct BalClassResult { /* one method on the clips of one label; means over runs */
+    double recall, precision, f1;
+} BalClassResult;
+
+/* Modality confusion: right answers of the sound alone and of the picture alone that the method lost, on all clips of a subset,
+ * as expected numbers of clips over all pairs of runs. */
+typedef struct BalConfusion {
+    double audio_right, visual_right, either_right; /* by the unimodal models */
+    double audio_lost, visual_lost, either_lost;    /* of those, wrong in the method */
+    double gained;                                  /* right although both unimodal models are wrong */
+} BalConfusion;
+
+typedef struct BalEvaluationRow {
+    const char *name; /* borrowed from the evaluation */
+    BalModality modality;
+    bool ensemble;
+    int first_run, n_runs;
+    BalCell *cell;            /* [n_subsets] */
+    BalConfusion *confusion;  /* [n_subsets]; NULL for unimodal models and where one of them is missing */
+    BalClassResult *by_class; /* [n_labels] on all clips */
+    int beats_all; /* better than every unimodal model on every tabled subset that has clips: 1 yes, 0 no, -1 unknown */
+} BalEvaluationRow;
+
+typedef struct BalEvaluationRun {
+    const char *path; /* borrowed from the evaluation; of an ensemble: of its audio run */
+    int64_t seed, fold;
+    double accuracy; /* on all clips */
+} BalEvaluationRun;
+
+typedef struct BalEvaluation { /* zero is valid; bal_evaluation_reset frees */
+    int64_t n;
+    const char *split;     /* "all" where every clip counts */
+    int n_subsets, n_rows; /* rows: audio, visual, their ensembles, then the methods in the order given */
+    BalSubset *subset;     /* [n_subsets]: overall, audio_preferred, visual_preferred, ties, then by t */
+    BalEvaluationRow *row; /* [n_rows] */
+    BalEvaluationRun *run; /* [n_runs], those of a row one behind the other */
+    int n_runs, n_labels;
+    const char **label;             /* [n_labels] with clips, in order of first appearance in the scores */
+    int64_t *label_n;               /* [n_labels] clips */
+    int curve[2][BAL_CURVE_POINTS]; /* subset of each point: audio, visual */
+    int audio, visual;              /* rows of the best unimodal model of each modality on all clips, -1 */
+    int replicates;
+    uint64_t seed;
+    bool mixed_stores, mixed_recipes;
+    char no_ensemble[200]; /* why there is no such row; empty where there is one */
+    char *text;
+} BalEvaluation;
+
+/* Evaluate predictions on the subsets of `scores`, the same ones that these were read for. Runs of one name are one row. The ensemble
+ * of the two unimodal models (mean of logits, mean of probabilities; run by run, paired by seed) is added where their logits are there.
+ * That overall accuracy is the n-weighted mean of audio_preferred, visual_preferred and ties is checked for every row.
+ * BAL_E_ARG: no clip in the split, clips without label, two runs of one method and seed, runs of different stores or recipes;
+ * BAL_E_FORMAT: a clip without an answer; BAL_E_NUMERIC: a row does not recombine. */
+BAL_API BAL_MUST_USE BalStatus bal_evaluate(BalEvaluation *out, const BalScores *scores, const BalPredictions *p, int n,
+                                            const BalEvaluateSpec *spec, BalError *err);
+/* The identity itself, which bal_evaluate has checked: BAL_E_NUMERIC names the first row that does not recombine. */
+BAL_API BAL_MUST_USE BalStatus bal_evaluation_check(const BalEvaluation *e, BalError *err);
+BAL_API void bal_evaluation_reset(BalEvaluation *e);
+
+/* ---- published tables: do their subsets recombine? ---- */
+/* overall = s * audio_preferred + (1 - s) * visual_preferred holds for one share s in all rows of a table, up to rounding, unless
+ * subsets and overall come from different clips, runs or epochs. */
+typedef struct BalPublishedRow {
+    const char *method;                                /* borrowed from the table */
+    double overall, audio_preferred, visual_preferred; /* accuracies in [0,1] */
+    double share, share_low,
+        share_high;  /* of audio-preferred clips that the row implies, and what rounding leaves open; NaN
+                                                 where both subsets are equal, outside [0,1] where no share fits */
+    double residual; /* overall minus what the table's common share makes of the subsets */
+} BalPublishedRow;
+typedef struct BalPublished { /* zero is valid; bal_published_reset frees */
+    int n;
+    BalPublishedRow *row;
+    double share;        /* that leaves the smallest squared residuals */
+    double rounding;     /* half a unit of the last digit, in [0,1] units */
+    double max_residual; /* largest |residual| */
+    bool recombines;     /* one share fits all rows within rounding */
+    char *text;
+} BalPublished;
+/* A CSV with the columns method, overall, audio_preferred, visual_preferred; per cent where a number is above 1. BAL_E_FORMAT,
+ * BAL_E_NUMERIC: file, line and remedy. */
+BAL_API BAL_MUST_USE BalStatus bal_published_load(BalPublished *out, const char *path, BalError *err);
+BAL_API void bal_published_reset(BalPublished *p);
+
 /* ---- agreement with a truth that is known ---- */
 /* Spearman's rank correlation of x and y, [n] each, in [-1,1]; ties share their mean rank; 0 where one side is constant.
  * BAL_E_ARG if n < 2; BAL_E_NUMERIC if a value is not finite. */

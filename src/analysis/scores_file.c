@@ -107,7 +107,7 @@ static BalStatus read_rows(const BalScoresFile *f, int64_t chunk, Buffer *b, int
 
 /* ---- header ---- */
 
-static char find_separator(const char *s, size_t n) {
+char bal_table_separator(const char *s, size_t n) {
     const char *nl = memchr(s, '\n', n);
     if (nl) n = (size_t)(nl - s);
     return memchr(s, '\t', n) ? '\t' : memchr(s, ',', n) ? ',' : memchr(s, ';', n) ? ';' : ',';
@@ -187,7 +187,7 @@ static BalStatus read_header(BalScoresFile *f, const BalScoresSpec *spec, BalErr
     size_t n = (size_t)(f->size < HEADER_BYTES ? f->size : HEADER_BYTES);
     BAL_TRY_OR(done, bal_alloc(&b.data, n, 1, err));
     BAL_TRY_OR(done, read_at(f, 0, b.data, n, err));
-    f->separator = find_separator(b.data, n);
+    f->separator = bal_table_separator(b.data, n);
     bal_csv_init(&b.csv, b.data, n, f->separator, f->path);
     BAL_TRY_OR(done, bal_csv_next(&b.csv, err));
     if (rc == BAL_END) {

@@ -41,6 +41,9 @@ static inline uint64_t bal_load_le(const char *s) {
     return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? v : __builtin_bswap64(v);
 }
 
+/* Tab, comma or semicolon, by the first line of the n bytes. */
+char bal_table_separator(const char *s, size_t n);
+
 uint64_t bal_id_hash(const char *s, size_t n);
 int bal_id_compare(BalScoreText a, BalScoreText b); /* byte order: < 0, 0, > 0 */
 
