@@ -26,6 +26,10 @@ BAL_API BAL_MUST_USE BalStatus bal_figure_datamap(const BalScores *s, const BalF
 /* Histogram of d over [-1,1] in 50 bins, one panel per split, the uniform density as a line. */
 BAL_API BAL_MUST_USE BalStatus bal_figure_discrepancy(const BalScores *s, const BalFigureSpec *spec, const char *path,
                                                       BalError *err);
+/* Accuracy on the audio-dominated and the visual-dominated clips over the threshold T, one line per method, with the sizes of the
+ * subsets (Xia et al. 2023, figure 2). */
+BAL_API BAL_MUST_USE BalStatus bal_figure_curves(const BalEvaluation *e, const BalFigureSpec *spec, const char *path,
+                                                 BalError *err);
 BAL_API const char *bal_report_version(void); /* of cairo */
 
 #endif

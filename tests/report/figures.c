@@ -135,9 +135,40 @@ static void test_scores(void **state) {
     bal_scores_reset(&s);
 }
 
+/* The curve of the audio-only model is there in its colour, and an empty subset leaves a gap instead of a line. */
+static void test_curves(void **state) {
+    (void)state;
+    BalScores s = {0};
+    BalPredictions p[2] = {{0}};
+    BalEvaluation e = {0};
+    BalFigureSpec spec = bal_figure_spec_default();
+    const BalEvaluateSpec every = {.replicates = 10, .threads = 1};
+    const char *path = scratch("c.csv"), *answers = scratch("audio.csv");
+    const char *text = "id,label,u_audio,u_visual\na,x,1,0.4\nb,y,0.2,0.5\nc,x,0.9,0\n";
+    assert_ok(bal_file_write(path, text, strlen(text), &err));
+    assert_ok(bal_scores_load(&s, path, NULL, &err));
+    text = "id,prediction\na,x\nb,x\nc,x\n";
+    assert_ok(bal_file_write(answers, text, strlen(text), &err));
+    assert_ok(bal_predictions_load(&p[0], answers, &s, NULL, &err));
+    assert_ok(
+        bal_predictions_load(&p[1], answers, &s, &(BalPredictionsSpec){.name = "a method with a long name"}, &err));
+    assert_ok(bal_evaluate(&e, &s, p, 2, &every, &err));
+    assert_ok(bal_figure_curves(&e, &spec, scratch("c.png"), &err));
+    assert_in_range(count_pixels(scratch("c.png"), bal_colour_audio), 2000, 20000);
+    assert_ok(bal_figure_curves(&e, &spec, scratch("c.pdf"), &err));
+    assert_fails(bal_figure_curves(&e, &spec, scratch("c.jpg"), &err), BAL_E_UNSUPPORTED, ".png, .svg or .pdf");
+    e.row[0].modality = BAL_MODALITY_VISUAL; /* the same lines in another colour, but for words and bars */
+    assert_ok(bal_figure_curves(&e, &spec, scratch("d.png"), &err));
+    assert_in_range(count_pixels(scratch("d.png"), bal_colour_audio), 0, 1500);
+    bal_evaluation_reset(&e);
+    assert_fails(bal_figure_curves(&e, &spec, scratch("e.png"), &err), BAL_E_ARG, "no method");
+    for (int k = 0; k < 2; k++) bal_predictions_reset(&p[k]);
+    bal_scores_reset(&s);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds), cmocka_unit_test(test_one_clip),
-                                       cmocka_unit_test(test_ties), cmocka_unit_test(test_colours),
-                                       cmocka_unit_test(test_scores)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds),  cmocka_unit_test(test_one_clip),
+                                       cmocka_unit_test(test_ties),   cmocka_unit_test(test_colours),
+                                       cmocka_unit_test(test_scores), cmocka_unit_test(test_curves)};
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }
