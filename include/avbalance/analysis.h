@@ -285,6 +285,7 @@ typedef struct BalEvaluation { /* zero is valid; bal_evaluation_reset frees */
     int audio, visual;              /* rows of the best unimodal model of each modality on all clips, -1 */
     int replicates;
     uint64_t seed;
+    char store_hash[65], recipe_hash[65]; /* of the runs; empty where unknown or mixed */
     bool mixed_stores, mixed_recipes;
     char no_ensemble[200]; /* why there is no such row; empty where there is one */
     char *text;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include <avbalance/analysis.h>
+#include "analysis/ensemble.h"
 #include "analysis/statistics.h"
 #include "base/mem.h"
 #include "base/text.h"
@@ -121,31 +122,25 @@ static BalStatus check_answers(const Work *w, const BalPredictions *p, BalError 
         p->path, (long long)missing, (long long)w->n, w->e->split, w->s->id[first]);
 }
 
-/* One table, one store, one recipe; or the caller has said otherwise. */
-static BalStatus check_origin(const Work *w, const char *what, const char *(*hash)(const BalPredictions *p),
-                              bool *mixed, BalError *err) {
+/* One table, one store, one recipe; or the caller has said otherwise. hash: where a prediction has it, by its offset. */
+static BalStatus check_origin(const Work *w, const char *what, size_t hash, char *common, bool *mixed, BalError *err) {
     const BalPredictions *known = NULL;
     for (int k = 0; k < w->n_p; k++) {
         const BalPredictions *p = &w->p[k];
-        if (!*hash(p)) continue;
+        const char *own = (const char *)p + hash;
+        if (!*own) continue;
         if (!known) known = p;
-        if (!strcmp(hash(p), hash(known))) continue;
+        const char *first = (const char *)known + hash;
+        if (!strcmp(own, first)) continue;
         *mixed = true;
         if (!w->spec->mixed)
             return BAL_FAIL(err, BAL_E_ARG,
                             "%s was made from another %s (%.12s) than %s (%.12s), so that the two cannot be compared; "
                             "evaluate them apart, or say --mixed",
-                            p->path, what, hash(p), known->path, hash(known));
+                            p->path, what, own, known->path, first);
     }
+    if (known && !*mixed) memcpy(common, (const char *)known + hash, sizeof known->store_hash);
     return BAL_OK;
-}
-
-static const char *store_of(const BalPredictions *p) {
-    return p->store_hash;
-}
-
-static const char *recipe_of(const BalPredictions *p) {
-    return p->recipe_hash;
 }
 
 /* ---- rows ---- */
@@ -227,47 +222,6 @@ static int best_row(const BalEvaluation *e, BalModality modality) {
 
 /* ---- ensembles of the two unimodal models ---- */
 
-/* Column of v for each column of a; false where they do not have the same classes. */
-static bool match_columns(const BalPredictions *a, const BalPredictions *v, int *match) {
-    if (a->n_columns != v->n_columns) return false;
-    for (int k = 0; k < a->n_columns; k++) {
-        int c = 0;
-        while (c < v->n_columns && (v->column[c] != a->column[k] || (v->column[c] < 0 && c != k))) c++;
-        if (c == v->n_columns) return false;
-        match[k] = c;
-    }
-    return true;
-}
-
-static double sum_exp(const float *z, int n, float top) {
-    double sum = 0;
-    for (int k = 0; k < n; k++) sum += exp((double)(z[k] - top));
-    return sum;
-}
-
-static float largest(const float *z, int n) {
-    float top = z[0];
-    for (int k = 1; k < n; k++) top = fmaxf(top, z[k]);
-    return top;
-}
-
-/* Column with the largest mean: of logits, or of probabilities. */
-static int ensemble_top(const float *a, const float *v, const int *match, int n, bool probabilities) {
-    const float top_a = largest(a, n), top_v = largest(v, n);
-    const double sum_a = probabilities ? sum_exp(a, n, top_a) : 1, sum_v = probabilities ? sum_exp(v, n, top_v) : 1;
-    double best = -INFINITY;
-    int top = 0;
-    for (int k = 0; k < n; k++) {
-        double x = a[k], y = v[match[k]];
-        double mean = probabilities ? exp(x - top_a) / sum_a + exp(y - top_v) / sum_v : x + y;
-        if (mean > best) {
-            best = mean;
-            top = k;
-        }
-    }
-    return top;
-}
-
 /* Runs of equal seed and fold; where no seeds are known, in order. */
 static int partner_of(const Work *w, const BalEvaluationRow *a, const BalEvaluationRow *v, int run) {
     const BalPredictions *p = &w->p[w->source[run]];
@@ -296,11 +250,12 @@ static BalStatus add_ensemble(Work *w, bool probabilities, BalError *err) {
             continue;
         }
         BAL_TRY(bal_alloc(&match, (size_t)pa->n_columns, sizeof *match, err));
-        if (match_columns(pa, pv, match)) {
+        if (bal_match_columns(pa, pv, match)) {
             const int n = pa->n_columns, run = add_run(w, w->source[k]);
             for (int64_t i = 0; i < w->n; i++) {
                 int64_t at = w->clip[i] * n;
-                int32_t answer = pa->column[ensemble_top(pa->logits + at, pv->logits + at, match, n, probabilities)];
+                int32_t answer =
+                    pa->column[bal_ensemble_top(pa->logits + at, pv->logits + at, match, n, probabilities)];
                 answers_of(w, run)[i] = answer < 0 ? -1 : w->label_of[answer];
             }
             judge(w, run);
@@ -601,15 +556,16 @@ BalStatus bal_evaluation_check(const BalEvaluation *e, BalError *err) {
 }
 
 static BalStatus evaluate(Work *w, BalError *err) {
+    BalEvaluation *e = w->e;
     BAL_TRY(allocate(w, err));
-    BAL_TRY(check_origin(w, "store", store_of, &w->e->mixed_stores, err));
-    BAL_TRY(check_origin(w, "recipe", recipe_of, &w->e->mixed_recipes, err));
+    BAL_TRY(check_origin(w, "store", offsetof(BalPredictions, store_hash), e->store_hash, &e->mixed_stores, err));
+    BAL_TRY(check_origin(w, "recipe", offsetof(BalPredictions, recipe_hash), e->recipe_hash, &e->mixed_recipes, err));
     BAL_TRY(choose_clips(w, err));
     for (int k = 0; k < w->n_p; k++) BAL_TRY(check_answers(w, &w->p[k], err));
     BAL_TRY(make_rows(w, err));
     BAL_TRY(make_subsets(w, err));
     BAL_TRY(fill_rows(w, err));
-    return bal_evaluation_check(w->e, err);
+    return bal_evaluation_check(e, err);
 }
 
 BalStatus bal_evaluate(BalEvaluation *out, const BalScores *scores, const BalPredictions *p, int n,

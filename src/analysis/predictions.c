@@ -4,6 +4,7 @@
  * here, so that an unknown or a doubled id is found, and said, in one place. */
 #include "analysis/predictions.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "analysis/scores_file.h"
@@ -108,6 +109,23 @@ BalStatus bal_join_end(BalJoin *j, BalError *err) {
                     "or --ignore-unknown",
                     j->path, j->unit, (long long)j->unknown_at, bal_text_str(&j->unknown), (long long)j->n_unknown,
                     j->n_unknown == 1 ? "" : "s");
+}
+
+BalStatus bal_top_output(const BalJoin *j, const float *z, int n, const char *id, int64_t at, int *top, BalError *err) {
+    int n_nan = 0, bad = -1;
+    *top = 0;
+    for (int k = 0; k < n; k++) {
+        n_nan += isnan(z[k]) != 0;
+        if (!isfinite(z[k])) bad = k;
+        if (z[k] > z[*top]) *top = k;
+    }
+    if (n_nan == n) *top = -1;
+    if (bad < 0 || n_nan == n) return BAL_OK;
+    return BAL_FAIL(
+        err, BAL_E_NUMERIC,
+        "%s: %s %lld: output %d of clip \"%.100s\" is %s; predict it again, or leave the clip out of file and "
+        "scores",
+        j->path, j->unit, (long long)at, bad, id, isnan(z[bad]) ? "NaN" : "infinite");
 }
 
 /* ---- dialects ---- */

@@ -1,4 +1,4 @@
-/* What the readers of predictions share (predictions.c, predictions_read.c): clips by id, classes by name. */
+/* What the readers of predictions share (predictions.c, predictions_read.c, dynamics.c): clips by id, classes by name. */
 #ifndef BAL_ANALYSIS_PREDICTIONS_H
 #define BAL_ANALYSIS_PREDICTIONS_H
 
@@ -42,6 +42,12 @@ BAL_MUST_USE BalStatus bal_join_clip(BalJoin *j, const char *id, size_t n, int64
 BAL_MUST_USE BalStatus bal_join_end(BalJoin *j, BalError *err);
 /* Begin a file: no clip was there yet. */
 void bal_join_begin(BalJoin *j, const char *path, const char *unit);
+
+/* Column of the largest of n outputs, the first of equal ones; -1 where all are NaN: the clip was not scored. BAL_E_NUMERIC: one is
+ * not finite. */
+#define BAL_MOST_CLASSES 1000000
+BAL_MUST_USE BalStatus bal_top_output(const BalJoin *j, const float *z, int n, const char *id, int64_t at, int *top,
+                                      BalError *err);
 
 typedef BalStatus BalPredictionsReader(BalJoin *j, const char *path, BalError *err);
 BalPredictionsReader bal_read_csv_predictions, bal_read_npy_predictions, bal_read_dynamics, bal_read_run;

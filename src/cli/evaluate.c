@@ -10,8 +10,6 @@
 
 #define MOST_THRESHOLDS 16
 
-static const char *const formats[] = {"text", "json", "csv", "markdown", "latex", "curves", "classes", NULL};
-
 typedef struct EvaluateArgs {
     BalScoresFlags scores;
     const char *table_of_scores, *out, *figure, *ids, *classes, *published, *title;
@@ -29,7 +27,7 @@ static const BalFlag flags[] = {
     {"threshold", 't', BAL_FLAG_LIST, "T", "dominated means |d| > T; 0.2 and 0.4 where none is given",
      .offset = offsetof(EvaluateArgs, threshold)},
     {"format", 0, BAL_FLAG_ENUM, NULL, "what is printed", .offset = offsetof(EvaluateArgs, format), .def = "text",
-     .choices = formats},
+     .choices = bal_table_names},
     {"out", 'o', BAL_FLAG_STRING, "DIR", "folder for all formats and the figure as PNG, SVG and PDF",
      .offset = offsetof(EvaluateArgs, out)},
     {"figure", 0, BAL_FLAG_STRING, "FILE", "accuracy over T as .png, .svg or .pdf",
@@ -149,7 +147,7 @@ static BalStatus may_write(BalCli *cli, const EvaluateArgs *a, BalError *err) {
     BalStatus rc = BAL_OK;
     if (a->figure) BAL_TRY(bal_figure_may_be(a->figure, err));
     if (a->figure) BAL_TRY(bal_cli_may_write(cli, a->figure, err));
-    for (int k = 0; a->out && k < bal_n_table_formats && rc >= 0; k++) {
+    for (int k = 0; a->out && k < BAL_TABLES && rc >= 0; k++) {
         rc = path_in(&path, a->out, bal_table_formats[k].file, err);
         if (rc >= 0) rc = bal_cli_may_write(cli, path.data, err);
     }
@@ -169,7 +167,7 @@ static BalStatus write_folder(const EvaluateArgs *a, const BalEvaluation *e, con
         rc = path_in(&path, a->out, figures[k], err);
         if (rc >= 0) rc = bal_figure_curves(e, figure, path.data, err);
     }
-    for (int k = 0; k < bal_n_table_formats && rc >= 0; k++) {
+    for (int k = 0; k < BAL_TABLES && rc >= 0; k++) {
         bal_text_clear(&text);
         bal_table_formats[k].write(&text, e);
         rc = bal_text_ok(&text, err);
@@ -205,7 +203,7 @@ static BalStatus evaluate(BalCli *cli, BalPredictions *p, int *n, BalScores *sco
     if (e->no_ensemble[0]) bal_cli_note(cli, "no ensemble of the unimodal models: %s", e->no_ensemble);
     if (a->figure) BAL_TRY(bal_figure_curves(e, &figure, a->figure, err));
     if (a->out) BAL_TRY(write_folder(a, e, &figure, err));
-    bal_table_formats[cli->json ? 1 : a->format].write(&cli->out, e);
+    bal_table_formats[cli->json ? BAL_TABLE_JSON : a->format].write(&cli->out, e);
     return BAL_OK;
 }
 

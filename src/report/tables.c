@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <avbalance/version.h>
+
 #include "base/csv.h"
 #include "base/json.h"
 
@@ -228,6 +230,9 @@ static void write_json(BalText *out, const BalEvaluation *e) {
     BalJsonOut o = bal_json_out(out, true);
     bal_json_open(&o, NULL, '{');
     bal_json_add_text(&o, "schema", "avbalance/evaluate/1");
+    bal_json_add_text(&o, "version", bal_version());
+    bal_json_add_text(&o, "store_hash", e->store_hash[0] ? e->store_hash : NULL);
+    bal_json_add_text(&o, "recipe_hash", e->recipe_hash[0] ? e->recipe_hash : NULL);
     bal_json_add_text(&o, "split", e->split);
     bal_json_add_int(&o, "n", e->n);
     bal_json_add_int(&o, "audio_preferred", e->subset[1].n);
@@ -418,12 +423,13 @@ static void write_latex(BalText *out, const BalEvaluation *e) {
     bal_text_add(out, "\\bottomrule\n\\end{tabular}\n");
 }
 
-const BalTableFormat bal_table_formats[] = {
-    {"text", "evaluate.txt", write_text},      {"json", "evaluate.json", write_json},
-    {"csv", "evaluate.csv", write_csv},        {"markdown", "evaluate.md", write_markdown},
-    {"latex", "evaluate.tex", write_latex},    {"curves", "curves.csv", write_curves},
-    {"classes", "classes.csv", write_classes}, {0}};
-const int bal_n_table_formats = (int)(sizeof bal_table_formats / sizeof *bal_table_formats) - 1;
+const char *const bal_table_names[BAL_TABLES + 1] = {"text",   "csv",     "markdown", "latex",
+                                                     "curves", "classes", "json",     NULL};
+const BalTableFormat bal_table_formats[BAL_TABLES] = {
+    [BAL_TABLE_TEXT] = {"evaluate.txt", write_text},        [BAL_TABLE_CSV] = {"evaluate.csv", write_csv},
+    [BAL_TABLE_MARKDOWN] = {"evaluate.md", write_markdown}, [BAL_TABLE_LATEX] = {"evaluate.tex", write_latex},
+    [BAL_TABLE_CURVES] = {"curves.csv", write_curves},      [BAL_TABLE_CLASSES] = {"classes.csv", write_classes},
+    [BAL_TABLE_JSON] = {"evaluate.json", write_json}};
 
 /* ---- published tables ---- */
 

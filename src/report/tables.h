@@ -5,12 +5,22 @@
 #include <avbalance/analysis.h>
 #include "base/text.h"
 
+typedef enum BalTable {
+    BAL_TABLE_TEXT,
+    BAL_TABLE_CSV, /* one line per method and subset */
+    BAL_TABLE_MARKDOWN,
+    BAL_TABLE_LATEX,
+    BAL_TABLE_CURVES,  /* CSV: accuracy over T */
+    BAL_TABLE_CLASSES, /* CSV: recall, precision and F1 per class */
+    BAL_TABLE_JSON,    /* everything; last, so that it closes a folder of all formats */
+    BAL_TABLES
+} BalTable;
+extern const char *const bal_table_names[BAL_TABLES + 1]; /* as --format says them; NULL ends them */
 typedef struct BalTableFormat {
-    const char *name, *file; /* as --format says it; what the file is called in a folder of all formats */
+    const char *file; /* what it is called in a folder of all formats */
     void (*write)(BalText *out, const BalEvaluation *e);
 } BalTableFormat;
-extern const BalTableFormat bal_table_formats[]; /* the one without a name ends it */
-extern const int bal_n_table_formats;
+extern const BalTableFormat bal_table_formats[BAL_TABLES];
 
 void bal_published_text(BalText *out, const BalPublished *p);
 void bal_published_json(BalText *out, const BalPublished *p);

@@ -271,7 +271,8 @@ static void test_refused(void **state) {
     assert_fails(bal_evaluate(&e, &scores, p, 2, &spec, &err), BAL_E_ARG, "another recipe (2)");
     spec.mixed = true;
     assert_ok(bal_evaluate(&e, &scores, p, 2, &spec, &err));
-    assert_true(e.mixed_recipes && !e.mixed_stores);
+    assert_true(e.mixed_recipes && !e.mixed_stores && !e.recipe_hash[0]);
+    assert_string_equal(e.store_hash, p[0].store_hash);
     bal_evaluation_reset(&e);
     spec.split = "val";
     assert_fails(bal_evaluate(&e, &scores, p, 2, &spec, &err), BAL_E_ARG, "split \"val\"");
