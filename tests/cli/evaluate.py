@@ -187,6 +187,26 @@ with tempfile.TemporaryDirectory() as folder:
         assert (human["audio_preferred"], human["visual_preferred"], human["ties"]) == (2320, 4663, 459)
         good = np.mean([float(c["p_av"]) > 0.5 or c["label"] == "NEU" for c in clips])
         near(human["rows"][0]["accuracy"], good, "human")
+        # Runs of our own: their accuracies are those of run.json; runs of another recipe do not come into the same table unsaid.
+        def run(*args):
+            subprocess.run([program, *args, "-q", "--threads", "1"], check=True, stdout=subprocess.DEVNULL)
+
+        clips = os.path.join(shared, "avdigits/sample_clips/labels.tsv")
+        tiny = ["--recipe", "demo", "--set", "train.model=tiny", "--set", "train.epochs=2"]
+        run("ingest", clips, "-r", "demo", "-o", "store", "--workers", "1")
+        run("estimate", "store", *tiny, "--seeds", "2", "-o", "est")
+        run("estimate", "store", *tiny, "--set", "train.lr=0.5", "-o", "other")
+        runs = [f"est/{m}-seed{s}" for m in ("audio", "visual") for s in (0, 1)]
+        for split in ("train", "val", "test"):
+            ours = json.loads(evaluate("--scores", "est/scores.csv", *runs, "--split", split, "--json").stdout)
+            for m in ours["methods"][:2]:
+                for r in m["runs"]:
+                    near(r["accuracy"], json.load(open(r["path"] + "/run.json"))["accuracy"][split], r)
+            assert ours["store_hash"] and ours["recipe_hash"]
+            assert [m["name"] for m in ours["methods"]] == ["audio", "visual", "ensemble-logits", "ensemble-probabilities"]
+        mixed = ["--scores", "est/scores.csv", *runs, "x=other/audio-seed0"]
+        assert "other/audio-seed0 was made from another recipe" in evaluate(*mixed, code=2).stderr
+        assert "runs of different stores or recipes" in evaluate(*mixed, "--mixed").stderr
     else:
-        print("no ../shared/data: the human votes are skipped")
+        print("no ../shared/data: human votes and own runs are skipped")
 print("ok")
