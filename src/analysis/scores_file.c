@@ -108,6 +108,7 @@ static BalStatus read_rows(const BalScoresFile *f, int64_t chunk, Buffer *b, int
 /* ---- header ---- */
 
 char bal_table_separator(const char *s, size_t n) {
+    if (!n) return ','; /* an empty file is mapped to no address */
     const char *nl = memchr(s, '\n', n);
     if (nl) n = (size_t)(nl - s);
     return memchr(s, '\t', n) ? '\t' : memchr(s, ',', n) ? ',' : memchr(s, ';', n) ? ';' : ',';
