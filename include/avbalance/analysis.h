@@ -229,7 +229,8 @@ typedef struct BalSubset {
 } BalSubset;
 
 /* One method on one subset; NaN where the subset is empty. Accuracy and macro-F1 are means over the method's runs. Macro-F1
- * averages over the classes that have clips in the subset, so that it averages over the same ones for every method.
+ * averages over the classes that have clips in the subset, so that it averages over the same ones for every method; it has no
+ * interval, because resampling few clips per class biases it downwards.
  * [low, high]: 95 % percentile interval of the accuracy, resampling clips and, where there are several, runs.
  * versus: row of the unimodal model that is best on this subset, -1 where there is none or this is a unimodal model. difference =
  * accuracy - its accuracy, with its interval from the same resamples (paired) and p_bootstrap = twice the share of them beyond 0.

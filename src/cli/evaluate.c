@@ -200,7 +200,8 @@ static BalStatus evaluate(BalCli *cli, BalPredictions *p, int *n, BalScores *sco
     BAL_TRY(check_subsets(cli, e, a->threshold.n > 0, err));
     if (e->mixed_stores || e->mixed_recipes)
         bal_cli_warn(cli, "runs of different stores or recipes stand in one table");
-    if (e->no_ensemble[0]) bal_cli_note(cli, "no ensemble of the unimodal models: %s", e->no_ensemble);
+    if (e->no_ensemble[0] && !cli->json && a->format != BAL_TABLE_TEXT) /* those say it themselves */
+        bal_cli_note(cli, "no ensemble of the unimodal models: %s", e->no_ensemble);
     if (a->figure) BAL_TRY(bal_figure_curves(e, &figure, a->figure, err));
     if (a->out) BAL_TRY(write_folder(a, e, &figure, err));
     bal_table_formats[cli->json ? BAL_TABLE_JSON : a->format].write(&cli->out, e);
