@@ -30,6 +30,9 @@ BAL_API BAL_MUST_USE BalStatus bal_figure_discrepancy(const BalScores *s, const 
  * subsets (Xia et al. 2023, figure 2). */
 BAL_API BAL_MUST_USE BalStatus bal_figure_curves(const BalEvaluation *e, const BalFigureSpec *spec, const char *path,
                                                  BalError *err);
+/* Write DIR/evaluate.txt, .csv, .md, .tex, curves.csv, classes.csv, curves.png, .svg, .pdf, and evaluate.json last; all or none. */
+BAL_API BAL_MUST_USE BalStatus bal_evaluation_save(const BalEvaluation *e, const BalFigureSpec *spec, const char *dir,
+                                                   BalError *err);
 BAL_API const char *bal_report_version(void); /* of cairo */
 
 #endif

@@ -134,48 +134,18 @@ static BalStatus load_all(BalCli *cli, BalPredictions *p, int *n, const BalScore
 
 /* ---- output ---- */
 
-static BalStatus path_in(BalText *path, const char *dir, const char *name, BalError *err) {
-    bal_text_clear(path);
-    bal_path_join(path, dir, name);
-    return bal_text_ok(path, err);
-}
-
-static const char *const figures[] = {"curves.png", "curves.svg", "curves.pdf"};
-
 static BalStatus may_write(BalCli *cli, const EvaluateArgs *a, BalError *err) {
     BalText path = {0};
     BalStatus rc = BAL_OK;
     if (a->figure) BAL_TRY(bal_figure_may_be(a->figure, err));
     if (a->figure) BAL_TRY(bal_cli_may_write(cli, a->figure, err));
-    for (int k = 0; a->out && k < BAL_TABLES && rc >= 0; k++) {
-        rc = path_in(&path, a->out, bal_table_formats[k].file, err);
-        if (rc >= 0) rc = bal_cli_may_write(cli, path.data, err);
-    }
-    for (int k = 0; a->out && k < 3 && rc >= 0; k++) {
-        rc = path_in(&path, a->out, figures[k], err);
+    for (int i = 0; a->out && bal_evaluation_file(i) && rc >= 0; i++) {
+        bal_text_clear(&path);
+        bal_path_join(&path, a->out, bal_evaluation_file(i));
+        rc = bal_text_ok(&path, err);
         if (rc >= 0) rc = bal_cli_may_write(cli, path.data, err);
     }
     bal_text_reset(&path);
-    return rc;
-}
-
-static BalStatus write_folder(const EvaluateArgs *a, const BalEvaluation *e, const BalFigureSpec *figure,
-                              BalError *err) {
-    BalText path = {0}, text = {0};
-    BalStatus rc = bal_make_dirs(a->out, err);
-    for (int k = 0; k < 3 && rc >= 0; k++) {
-        rc = path_in(&path, a->out, figures[k], err);
-        if (rc >= 0) rc = bal_figure_curves(e, figure, path.data, err);
-    }
-    for (int k = 0; k < BAL_TABLES && rc >= 0; k++) {
-        bal_text_clear(&text);
-        bal_table_formats[k].write(&text, e);
-        rc = bal_text_ok(&text, err);
-        if (rc >= 0) rc = path_in(&path, a->out, bal_table_formats[k].file, err);
-        if (rc >= 0) rc = bal_file_write(path.data, text.data, text.len, err);
-    }
-    bal_text_reset(&path);
-    bal_text_reset(&text);
     return rc;
 }
 
@@ -203,7 +173,7 @@ static BalStatus evaluate(BalCli *cli, BalPredictions *p, int *n, BalScores *sco
     if (e->no_ensemble[0] && !cli->json && a->format != BAL_TABLE_TEXT) /* those say it themselves */
         bal_cli_note(cli, "no ensemble of the unimodal models: %s", e->no_ensemble);
     if (a->figure) BAL_TRY(bal_figure_curves(e, &figure, a->figure, err));
-    if (a->out) BAL_TRY(write_folder(a, e, &figure, err));
+    if (a->out) BAL_TRY(bal_evaluation_save(e, &figure, a->out, err));
     bal_table_formats[cli->json ? BAL_TABLE_JSON : a->format].write(&cli->out, e);
     return BAL_OK;
 }

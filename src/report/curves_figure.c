@@ -118,8 +118,10 @@ static void draw_line(BalFigure *f, const BalEvaluation *e, int r, int side, dou
 /* Pale lines at the ticks of accuracy, and the ticks of T. */
 static void draw_grid(BalFigure *f, double left, const BalAxis *up) {
     bal_figure_colour(f, bal_colour_pale, 1);
-    for (double v = up->min + up->step; v < up->max - 1e-9; v += up->step)
-        bal_figure_line(f, left, y_of(up, v / 100), left + WIDTH, y_of(up, v / 100), 0.5);
+    for (int k = 1; up->min + k * up->step < up->max; k++) {
+        double y = y_of(up, (up->min + k * up->step) / 100);
+        bal_figure_line(f, left, y, left + WIDTH, y, 0.5);
+    }
     bal_figure_colour(f, bal_colour_ink, 1);
     for (int k = 0; k < BAL_CURVE_POINTS; k++) {
         bal_figure_line(f, x_of(left, k), TOP + HEIGHT, x_of(left, k), TOP + HEIGHT + 3, 0.8);
@@ -187,22 +189,28 @@ static void draw_legend(BalFigure *f, const BalEvaluation *e) {
     }
 }
 
-BalStatus bal_figure_curves(const BalEvaluation *e, const BalFigureSpec *spec, const char *path, BalError *err) {
+BalStatus bal_curves_draw(BalFigure *f, const BalEvaluation *e, const BalFigureSpec *spec, const char *path,
+                          BalError *err) {
     if (e->n_rows < 1) return BAL_FAIL(err, BAL_E_ARG, "there is no method to draw");
-    BalFigure f;
     char count[32];
     const int columns = legend_columns(e), lines = (e->n_rows + columns - 1) / columns;
     const BalAxis up = scale_of(e);
-    BAL_TRY(bal_figure_open(&f, path, FULL, LEGEND + LINE * lines, spec->scale, err));
-    bal_figure_bold(&f, true);
-    bal_figure_text(&f, LEFT, 22, 12, -1, false, "%s",
+    BAL_TRY(bal_figure_open(f, path, FULL, LEGEND + LINE * lines, spec->scale, err));
+    bal_figure_bold(f, true);
+    bal_figure_text(f, LEFT, 22, 12, -1, false, "%s",
                     spec->title ? spec->title : "Accuracy where one modality dominates");
-    bal_figure_bold(&f, false);
-    bal_figure_colour(&f, bal_colour_grey, 1);
-    bal_figure_text(&f, LEFT, 37, 8.5, -1, false, "split %s, %s clip%s; bars: clips beyond the threshold", e->split,
+    bal_figure_bold(f, false);
+    bal_figure_colour(f, bal_colour_grey, 1);
+    bal_figure_text(f, LEFT, 37, 8.5, -1, false, "split %s, %s clip%s; bars: clips beyond the threshold", e->split,
                     bal_figure_count(count, e->n), e->n == 1 ? "" : "s");
-    for (int side = 0; side < 2; side++) draw_panel(&f, e, side, &up);
-    draw_legend(&f, e);
+    for (int side = 0; side < 2; side++) draw_panel(f, e, side, &up);
+    draw_legend(f, e);
+    return BAL_OK;
+}
+
+BalStatus bal_figure_curves(const BalEvaluation *e, const BalFigureSpec *spec, const char *path, BalError *err) {
+    BalFigure f;
+    BAL_TRY(bal_curves_draw(&f, e, spec, path, err));
     BalStatus rc = bal_figure_save(&f, path, err);
     bal_figure_drop(&f);
     return rc;

@@ -107,7 +107,7 @@ BalStatus bal_figure_open(BalFigure *f, const char *path, double width, double h
     return BAL_OK;
 }
 
-BalStatus bal_figure_save(BalFigure *f, const char *path, BalError *err) {
+BalStatus bal_figure_finish(BalFigure *f, const char *path, BalError *err) {
     cairo_status_t status = cairo_status(f->cr);
     if (status == CAIRO_STATUS_SUCCESS && f->kind == PNG)
         status = cairo_surface_write_to_png_stream(f->surface, keep_bytes, &f->bytes);
@@ -117,7 +117,11 @@ BalStatus bal_figure_save(BalFigure *f, const char *path, BalError *err) {
         status = cairo_surface_status(f->surface);
     }
     if (status != CAIRO_STATUS_SUCCESS) return cairo_failed(path, status, err);
-    BAL_TRY(bal_text_ok(&f->bytes, err));
+    return bal_text_ok(&f->bytes, err);
+}
+
+BalStatus bal_figure_save(BalFigure *f, const char *path, BalError *err) {
+    BAL_TRY(bal_figure_finish(f, path, err));
     return bal_file_write(path, f->bytes.data, f->bytes.len, err);
 }
 

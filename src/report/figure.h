@@ -23,7 +23,8 @@ typedef struct BalFigure { /* zero, then bal_figure_open; bal_figure_drop frees 
 } BalFigure;
 BAL_MUST_USE BalStatus bal_figure_open(BalFigure *f, const char *path, double width, double height, double scale,
                                        BalError *err);
-BAL_MUST_USE BalStatus bal_figure_save(BalFigure *f, const char *path, BalError *err);
+BAL_MUST_USE BalStatus bal_figure_finish(BalFigure *f, const char *path, BalError *err); /* f->bytes are the file */
+BAL_MUST_USE BalStatus bal_figure_save(BalFigure *f, const char *path, BalError *err);   /* and write it */
 void bal_figure_drop(BalFigure *f);
 
 void bal_figure_colour(BalFigure *f, BalRgb c, double alpha);
@@ -48,5 +49,9 @@ typedef struct BalAxis {
     const char *label;
 } BalAxis;
 void bal_figure_frame(BalFigure *f, double x, double y, double w, double h, const BalAxis *across, const BalAxis *up);
+
+/* bal_figure_curves up to the finish: opens f, which is the caller's to save and drop. */
+BAL_MUST_USE BalStatus bal_curves_draw(BalFigure *f, const BalEvaluation *e, const BalFigureSpec *spec,
+                                       const char *path, BalError *err);
 
 #endif

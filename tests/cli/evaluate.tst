@@ -26,6 +26,10 @@
 3	-	name no labels	printf 'id,u_audio,u_visual\na,1,0\n' >u.csv; $A evaluate --scores u.csv late.csv
 1	-	nothing.csv	$A evaluate --scores s.csv nothing.csv
 0	-	-	test ! -e none
+# a full disk leaves no table at all: the figure fails, the small tables are not put in place
+1	-	File too large	trap "" XFSZ; ulimit -f 16; $A evaluate --scores s.csv audio.csv visual.csv late.csv -o full -q
+0	-	*	ls -A full
+0	^10$	*	$A evaluate --scores s.csv audio.csv visual.csv late.csv -o full -q >/dev/null && ls full | wc -l | tr -d " "
 # What others have published
 0	^baseline +61\.73 +60\.96 +69\.09 +0\.905 \(0\.904-0\.907\) +-0\.22$	-	$A evaluate --table $D/paper-kinetics-sounds.csv
 0	^The rows do not recombine	-	$A evaluate --table $D/paper-vgg-sound.csv
