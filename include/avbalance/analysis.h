@@ -283,7 +283,7 @@ typedef struct BalEvaluation { /* zero is valid; bal_evaluation_reset frees */
     const char **label;             /* [n_labels] with clips, in order of first appearance in the scores */
     int64_t *label_n;               /* [n_labels] clips */
     int curve[2][BAL_CURVE_POINTS]; /* subset of each point: audio, visual */
-    int audio, visual;              /* rows of the best unimodal model of each modality on all clips, -1 */
+    int audio, visual;              /* first row of each modality, of which ensembles and confusion are; -1 */
     int replicates;
     uint64_t seed;
     char store_hash[65], recipe_hash[65]; /* of the runs; empty where unknown or mixed */

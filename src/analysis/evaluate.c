@@ -207,17 +207,11 @@ static BalStatus add_rows(Work *w, BalModality modality, BalError *err) {
     return BAL_OK;
 }
 
-static double row_accuracy(const BalEvaluation *e, int row) {
-    double sum = 0;
-    for (int k = 0; k < e->row[row].n_runs; k++) sum += e->run[e->row[row].first_run + k].accuracy;
-    return sum / e->row[row].n_runs;
-}
-
-static int best_row(const BalEvaluation *e, BalModality modality) {
-    int best = -1;
+/* The unimodal model of a modality is the first that was given: to choose the best one here would be to choose on test data. */
+static int first_row(const BalEvaluation *e, BalModality modality) {
     for (int r = 0; r < e->n_rows; r++)
-        if (e->row[r].modality == modality && (best < 0 || row_accuracy(e, r) > row_accuracy(e, best))) best = r;
-    return best;
+        if (e->row[r].modality == modality) return r;
+    return -1;
 }
 
 /* ---- ensembles of the two unimodal models ---- */
@@ -281,8 +275,8 @@ static BalStatus make_rows(Work *w, BalError *err) {
     BAL_TRY(bal_alloc(&w->right, cells, 1, err));
     BAL_TRY(add_rows(w, BAL_MODALITY_AUDIO, err));
     BAL_TRY(add_rows(w, BAL_MODALITY_VISUAL, err));
-    e->audio = best_row(e, BAL_MODALITY_AUDIO);
-    e->visual = best_row(e, BAL_MODALITY_VISUAL);
+    e->audio = first_row(e, BAL_MODALITY_AUDIO);
+    e->visual = first_row(e, BAL_MODALITY_VISUAL);
     if (e->audio >= 0 && e->visual >= 0) {
         BAL_TRY(add_ensemble(w, false, err));
         BAL_TRY(add_ensemble(w, true, err));

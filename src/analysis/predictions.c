@@ -53,7 +53,9 @@ BalStatus bal_lines_read(BalLines *l, const char *path, BalError *err) {
         rc = BAL_FAIL(err, BAL_E_FORMAT, "%s: NUL byte; a text with one name per line is needed", path);
         goto fail;
     }
-    for (char *s = l->text.data, *end = s + l->text.len; s && s < end;) {
+    if (!l->text.len) return BAL_OK;
+    const bool bom = bal_has_prefix(bal_text_str(&l->text), "\xEF\xBB\xBF");
+    for (char *s = l->text.data + (bom ? 3 : 0), *end = l->text.data + l->text.len; s < end;) {
         char *nl = memchr(s, '\n', (size_t)(end - s));
         BAL_TRY_OR(fail, bal_grow(&l->line, &cap, (size_t)l->n + 1, sizeof *l->line, err));
         l->line[l->n++] = s;
@@ -130,39 +132,40 @@ BalStatus bal_top_output(const BalJoin *j, const float *z, int n, const char *id
 
 /* ---- dialects ---- */
 
-static bool has_file(const char *dir, const char *name) {
-    BalText path = {0};
-    bal_path_join(&path, dir, name);
-    bool has = !path.failed && bal_file_exists(path.data);
-    bal_text_reset(&path);
-    return has;
+static BalStatus is_run(const char *path, bool *yes, BalError *err) {
+    BalText file = {0};
+    bal_path_join(&file, path, "run.json");
+    BalStatus rc = bal_text_ok(&file, err);
+    *yes = rc >= 0 && bal_is_dir(path) && bal_file_exists(file.data);
+    bal_text_reset(&file);
+    return rc;
 }
 
-static bool is_run(const char *path) {
-    return bal_is_dir(path) && has_file(path, "run.json");
-}
-
-static bool is_dynamics(const char *path) {
-    if (!bal_is_dir(path)) return bal_has_suffix(path, ".jsonl");
+static BalStatus is_dynamics(const char *path, bool *yes, BalError *err) {
     char **names = NULL;
     int n = 0;
-    bool found = false;
-    if (bal_list_dir(path, &names, &n, NULL) < 0) return false;
-    for (int i = 0; i < n; i++) found |= bal_has_prefix(names[i], "dynamics_epoch_");
+    *yes = bal_has_suffix(path, ".jsonl");
+    if (!bal_is_dir(path)) return BAL_OK;
+    BAL_TRY(bal_list_dir(path, &names, &n, err));
+    for (int i = 0; i < n; i++) *yes |= bal_has_prefix(names[i], "dynamics_epoch_");
     bal_names_free(names, n);
-    return found;
+    return BAL_OK;
 }
 
-static bool is_npy(const char *path) {
-    return bal_has_suffix(path, ".npy") && !bal_is_dir(path);
+static BalStatus is_npy(const char *path, bool *yes, BalError *err) {
+    (void)err;
+    *yes = bal_has_suffix(path, ".npy") && !bal_is_dir(path);
+    return BAL_OK;
 }
 
-static bool is_table(const char *path) {
-    return !bal_is_dir(path);
+static BalStatus is_table(const char *path, bool *yes, BalError *err) {
+    (void)err;
+    *yes = !bal_is_dir(path);
+    return BAL_OK;
 }
 
 static const struct Dialect {
-    bool (*fits)(const char *path);
+    BalStatus (*fits)(const char *path, bool *yes, BalError *err);
     BalPredictionsReader *read;
 } dialects[] = {{is_run, bal_read_run},
                 {is_dynamics, bal_read_dynamics},
@@ -202,8 +205,11 @@ static BalStatus load(BalJoin *j, const char *path, BalError *err) {
     BAL_TRY(bal_alloc(&j->at, (size_t)s->n, sizeof *j->at, err));
     BAL_TRY(bal_name_index_make(&j->id, s->id, s->n, err));
     BAL_TRY(bal_name_index_make(&j->label, s->labels, s->n_labels, err));
-    for (size_t k = 0; k < sizeof dialects / sizeof *dialects; k++)
-        if (dialects[k].fits(path)) return dialects[k].read(j, path, err);
+    for (size_t k = 0; k < sizeof dialects / sizeof *dialects; k++) {
+        bool yes;
+        BAL_TRY(dialects[k].fits(path, &yes, err));
+        if (yes) return dialects[k].read(j, path, err);
+    }
     return BAL_FAIL(
         err, BAL_E_FORMAT,
         "%s: holds neither run.json (a finished run of `train`) nor dynamics_epoch_*.jsonl; is it unfinished, "

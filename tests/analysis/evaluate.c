@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <avbalance/analysis.h>
+#include "base/npy.h"
 
 static BalError err;
 static BalScores scores;
@@ -211,7 +212,12 @@ static void test_ensemble(void **state) {
     assert_near(cell_of(&e, "ensemble-logits", "visual_preferred")->accuracy, 0);
     assert_near(cell_of(&e, "ensemble-logits", "ties")->accuracy, 0.5);
     bal_evaluation_reset(&e);
-    m[1].p.seed = p[1].seed = 3;
+    for (int k = 0; k < 2; k++) p[k].seed = -1; /* foreign files have no seeds: they go together in their order */
+    assert_ok(bal_evaluate(&e, &scores, p, 3, &spec, &err));
+    assert_int_equal(row_of(&e, "ensemble-probabilities")->n_runs, 1);
+    bal_evaluation_reset(&e);
+    p[0].seed = 0;
+    p[1].seed = 3;
     assert_ok(bal_evaluate(&e, &scores, p, 3, &spec, &err));
     assert_int_equal(e.n_rows, 3);
     assert_true(strstr(e.no_ensemble, "no seed in common"));
@@ -327,6 +333,20 @@ static void test_faults(void **state) {
     assert_in_range(fault_each_allocation(evaluate_once, p), 20, 1000);
     assert_in_range(fault_each_allocation(load_once, csv), 8, 1000);
     assert_in_range(fault_each_allocation(publish_once, published), 3, 1000);
+
+    const float z[4] = {0, 1, 1, 0};
+    const int64_t dim[2] = {2, 2};
+    char npy[300], dynamics[300];
+    snprintf(npy, sizeof npy, "%s", scratch("audio.npy"));
+    snprintf(dynamics, sizeof dynamics, "%s", scratch("dyn"));
+    assert_ok(bal_npy_write(npy, BAL_NPY_F32, dim, 2, z, &err));
+    assert_ok(bal_file_write(scratch("audio.ids.txt"), "c0\nc1\n", 6, &err));
+    assert_ok(bal_file_write(scratch("audio.classes.txt"), "A\nB\n", 4, &err));
+    text = "{\"guid\":\"c0\",\"logits_epoch_1\":[0,1],\"gold\":1}\n";
+    assert_ok(bal_make_dirs(dynamics, &err));
+    assert_ok(bal_file_write(scratch("dyn/dynamics_epoch_1.jsonl"), text, strlen(text), &err));
+    assert_in_range(fault_each_allocation(load_once, npy), 12, 1000);
+    assert_in_range(fault_each_allocation(load_once, dynamics), 12, 1000);
 }
 
 /* Xia et al. 2023, tables 1 and 2. */

@@ -41,7 +41,8 @@ static void expect(const BalPredictions *p, int a, int b, int c, int d) {
 static void test_csv(void **state) {
     (void)state;
     BalPredictions p;
-    const char *classes = write_text("names.txt", "cat\r\nowl\r\ndog\r\nfox\r\n");
+    const char *classes = write_text("names.txt", "\xEF\xBB\xBF"
+                                                  "cat\r\nowl\r\ndog\r\nfox\r\n");
     assert_ok(load(&p, write_text("late-fusion.csv", "prediction;id;confidence\ncat;b;0.4\n\"dog\";a;1\n;c;\n"), NULL));
     expect(&p, DOG, CAT, BAL_ANSWER_NONE, BAL_ANSWER_NONE);
     assert_string_equal(p.name, "late-fusion");
@@ -143,6 +144,8 @@ static void test_bad_logits(void **state) {
     assert_fails(
         load(&p, scratch("z.npy"), &(BalPredictionsSpec){.ids = ids, .classes = write_text("k", "dog\ncat\ndog\n")}),
         BAL_E_FORMAT, "\"dog\" is there twice, as number 0 and 2");
+    assert_fails(load(&p, scratch("z.npy"), &(BalPredictionsSpec){.ids = write_text("e", ""), .classes = classes}),
+                 BAL_E_FORMAT, "has 0 ids");
     assert_fails(load(&p, scratch("z.npy"), &(BalPredictionsSpec){.ids = scratch("none"), .classes = classes}),
                  BAL_E_IO, "none");
 }
