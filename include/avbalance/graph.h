@@ -33,6 +33,7 @@ typedef enum BalTag {
     BAL_TAG_FC = 256,
     BAL_TAG_GATE = 512,
     BAL_TAG_FROZEN = 1024, /* a scope whose parameters are never trained: teachers */
+    BAL_TAG_NONE = 2048,   /* of queries: no parameter has it */
 } BalTag;
 
 BAL_API BAL_MUST_USE BalStatus bal_graph_create(BalGraph **out, BalError *err);

@@ -7,6 +7,7 @@
 #ifndef AVBALANCE_METHOD_H
 #define AVBALANCE_METHOD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <avbalance/error.h>
@@ -35,7 +36,13 @@ typedef struct BalMethodBatch {  /* borrowed until the next batch */
     const int32_t *label;        /* [n] in [0,n_classes) */
     const int64_t *clip;         /* [n] store index */
     int n;
+    /* [n] BAL_TAG_AUDIO | BAL_TAG_VISUAL: the modalities of each clip that are to be seen; NULL: both. bal_method_forward hands them
+     * as 1 and 0 to the graph's scales "audio.keep" and "visual.keep" (bal_graph_scale). From the epoch's list of samples
+     * (bal_method_sample); `plan` and `loss` may set their own, which last for the batch. */
+    const unsigned char *keep;
 } BalMethodBatch;
+
+struct BalTrainServices;
 
 typedef struct BalMethodCtx { /* borrowed for one hook call */
     BalSession *session;
@@ -49,13 +56,23 @@ typedef struct BalMethodCtx { /* borrowed for one hook call */
     /* one batch may take several sub-steps, each with its own loss, grad and update */
     int sub, n_subs;        /* plan may raise n_subs above 1 */
     BalOptimiser optimiser; /* of the next update; the recipe's (set before each sub-step) unless a hook changes it */
-    unsigned update_tags;   /* parameters that the next update moves; 0 (set before each sub-step): all */
+    unsigned
+        update_tags; /* parameters that the next update moves; 0 (set before each sub-step): all; BAL_TAG_NONE: none */
+    const struct BalTrainServices
+        *services; /* what bal_method_clips and its neighbours call; NULL outside a training */
+    void *trainer;
 } BalMethodCtx;
 
 typedef BalStatus BalMethodHook(void *self, BalMethodCtx *c, BalError *err);
 
+typedef struct BalMethodCost { /* of one training step, in forward and backward passes of plain late fusion */
+    double forward, backward;
+    const char *beside; /* what is done between steps, as words; NULL: nothing */
+} BalMethodCost;
+
 typedef struct BalMethodOps {
     const char *name, *summary, *paper;
+    BalMethodCost cost;
     unsigned inputs;   /* BAL_TAG_AUDIO, BAL_TAG_VISUAL: what it wants to be fed */
     size_t state_size; /* zeroed block handed to every hook as self */
     const struct BalOption
@@ -88,6 +105,8 @@ typedef struct BalMethod { /* a method with its state; zero is valid, bal_method
     void *self;
 } BalMethod;
 BAL_API BAL_MUST_USE BalStatus bal_method_open(BalMethod *out, const char *name, BalError *err);
+/* The same for a table that need not be in the registry; ops must outlive the method. */
+BAL_API BAL_MUST_USE BalStatus bal_method_open_ops(BalMethod *out, const BalMethodOps *ops, BalError *err);
 BAL_API void bal_method_close(BalMethod *m);
 /* One batch: plan, then per sub-step loss, grad, update with `optimiser`. BAL_E_NUMERIC: the loss is not finite (c->loss has
  * it); the parameters are then as before the sub-step. */
@@ -102,5 +121,54 @@ BAL_API BAL_MUST_USE BalStatus bal_method_forward(const BalMethodOps *ops, BalMe
                                                   BalError *err);
 /* The default `loss`: forward, cross-entropy of "logits", backward. */
 BAL_API BAL_MUST_USE BalStatus bal_method_loss(const BalMethodOps *ops, BalMethodCtx *c, BalError *err);
+
+/* ---- what hooks may ask of the trainer (methods.md 10.1, S4 to S6) ----
+ * Where c->services is NULL, bal_method_log does nothing and the others fail with BAL_E_UNSUPPORTED. All but bal_method_log are for
+ * epoch_begin and epoch_end only (BAL_E_ARG): inside an epoch its batches are under way. */
+typedef enum BalClipPart {
+    BAL_PART_TRAIN,
+    BAL_PART_VAL
+} BalClipPart;             /* train: without the held out fold; never test */
+typedef struct BalSample { /* a clip, and what of it is to be seen */
+    int64_t clip;
+    unsigned char keep; /* BAL_TAG_AUDIO | BAL_TAG_VISUAL */
+} BalSample;
+typedef struct BalMethodPass { /* over clips, each with what is to be seen of it */
+    const BalSample *sample;   /* [n], borrowed for the call; repetition is allowed */
+    int64_t n;
+    bool
+        train; /* in the shuffled order and the batches of a training epoch, with train transforms; else in the order given,
+                     * in evaluation batches, with test transforms */
+    uint32_t epoch; /* with `train`: names the order and the random transforms */
+} BalMethodPass;
+
+/* Value of this epoch under a name (at most 47 bytes, at most 32 names): the epoch's line in log.jsonl gets the mean of what was
+ * logged since the last line. Any hook may call it. */
+BAL_API BAL_MUST_USE BalStatus bal_method_log(BalMethodCtx *c, const char *name, double value, BalError *err);
+/* Clips of a part in store order, nothing masked; borrowed until the run ends. n may be 0 for BAL_PART_VAL. */
+BAL_API BAL_MUST_USE BalStatus bal_method_clips(BalMethodCtx *c, BalClipPart part, const BalSample **sample, int64_t *n,
+                                                BalError *err);
+/* Choose about `share` (0 < share < 1) of the train clips, whole sources together, classes in proportion: held[i] becomes 1 for
+ * them, in the order of bal_method_clips. Depends on the seed and the clips alone. BAL_E_ARG: too few sources. */
+BAL_API BAL_MUST_USE BalStatus bal_method_hold_out(BalMethodCtx *c, double share, unsigned char *held, BalError *err);
+/* Call fn once per batch with c->batch set (and c->optimiser as the recipe has it for c->epoch); fn runs the forward pass in the mode it
+ * wants, and whatever follows. With `train`, a last batch of one clip gets the pass's first beside it. */
+BAL_API BAL_MUST_USE BalStatus bal_method_pass(BalMethodCtx *c, const BalMethodPass *pass, BalMethodHook *fn,
+                                               void *user, BalError *err);
+/* Nested training, for probes: passes of epochs c->epoch, c->epoch + 1, ... over the samples, each batch a forward and backward pass
+ * by `loss` (as the hook of that name) and an update of `tags`. It moves weights, statistics and moments: take
+ * bal_session_snapshot_state before and restore it after. BAL_E_NUMERIC: the loss is not finite. */
+BAL_API BAL_MUST_USE BalStatus bal_method_train(BalMethodCtx *c, const BalSample *sample, int64_t n, int64_t n_epochs,
+                                                BalMethodHook *loss, void *user, unsigned tags, BalError *err);
+/* What the next epochs train on, until it is given again: copied; kept with checkpoints. The epoch shuffles it. n >= 2. */
+BAL_API BAL_MUST_USE BalStatus bal_method_sample(BalMethodCtx *c, const BalSample *sample, int64_t n, BalError *err);
+
+typedef struct BalTrainServices { /* the trainer's side of these calls; `trainer` is c->trainer */
+    BalStatus (*log)(void *trainer, const char *name, double value, BalError *err);
+    BalStatus (*clips)(void *trainer, BalClipPart part, const BalSample **sample, int64_t *n, BalError *err);
+    BalStatus (*hold_out)(void *trainer, double share, unsigned char *held, BalError *err);
+    BalStatus (*pass)(void *trainer, const BalMethodPass *pass, BalMethodHook *fn, void *user, BalError *err);
+    BalStatus (*sample)(void *trainer, const BalSample *sample, int64_t n, BalError *err);
+} BalTrainServices;
 
 #endif

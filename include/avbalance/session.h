@@ -41,6 +41,7 @@ typedef enum BalMode {
  * stays for later passes of the same number of clips. BAL_E_ARG: no such name, or more clips than the session was made for. */
 BAL_API BAL_MUST_USE BalStatus bal_session_set(BalSession *s, int slot, const char *name, const float *data, int n,
                                                BalError *err);
+BAL_API bool bal_session_has(const BalSession *s, const char *name); /* an input or a scale of the graph */
 BAL_API BAL_MUST_USE BalStatus bal_session_forward(BalSession *s, int slot, int n, BalMode mode, BalError *err);
 /* Output [n,...] as plain floats into the caller's memory. */
 BAL_API BAL_MUST_USE BalStatus bal_session_get(BalSession *s, int slot, const char *output, float *out, BalError *err);
@@ -90,6 +91,10 @@ BAL_API BAL_MUST_USE BalStatus bal_session_snapshot(BalSession *s, float **out,
                                                     BalError *err); /* opaque order; bal_session_release */
 BAL_API BAL_MUST_USE BalStatus bal_session_restore(BalSession *s, const float *snapshot, BalError *err);
 BAL_API void bal_session_release(BalSession *s, float **snapshot);
+/* The same with the optimiser's moments and step counts: what a nested training must put back. A snapshot of one kind is restored by
+ * the call of that kind. */
+BAL_API BAL_MUST_USE BalStatus bal_session_snapshot_state(BalSession *s, float **out, BalError *err);
+BAL_API BAL_MUST_USE BalStatus bal_session_restore_state(BalSession *s, const float *snapshot, BalError *err);
 
 /* ---- optimiser ---- */
 typedef enum BalOptimiserKind { BAL_SGD, BAL_ADAM, BAL_ADAMW } BalOptimiserKind;
@@ -120,6 +125,11 @@ BAL_API BAL_MUST_USE BalStatus bal_session_save(BalSession *s, const char *path,
  * tensor is named in the error unless lenient. The file is checked whole before the session is touched.
  * BAL_E_FORMAT: no sound safetensors file; BAL_E_MISMATCH, BAL_E_SHAPE: weights of another network. */
 BAL_API BAL_MUST_USE BalStatus bal_session_load(BalSession *s, const char *path, bool lenient, BalError *err);
+/* Weights of one encoder into the parameters whose names begin with prefix ("audio."): their names in the file follow it. Heads and
+ * gates (BAL_TAG_FC, BAL_TAG_GATE) that the file lacks keep their values, all else must be there; the file's other tensors are passed
+ * over. Running statistics come along. Errors as bal_session_load; BAL_E_ARG: the network has nothing under prefix. */
+BAL_API BAL_MUST_USE BalStatus bal_session_load_under(BalSession *s, const char *prefix, const char *path,
+                                                      BalError *err);
 /* Everything that a resumed training needs (weights, statistics, optimiser moments, step counts): same bytes after resume. */
 BAL_API BAL_MUST_USE BalStatus bal_session_save_state(BalSession *s, const char *path, const char *const *metadata,
                                                       BalError *err);

@@ -36,9 +36,13 @@ typedef struct BalRecipe {
     BalFeatureRecipe feature; /* audio.*, visual.* */
     BalInputRecipe input;     /* input.* */
     BalTrainRecipe train;     /* train.* */
+    /* <method>.*: what differs from the defaults of the methods of this build, as lines "key=value\n" in the order of their tables;
+     * only bal_recipe_load writes it. A recipe may hold the options of many methods; a run has those of its own. */
+    char method[2048];
 } BalRecipe;
 
 struct BalOption;
+struct BalMethodOps;
 BAL_API const struct BalOption *bal_train_options(void); /* table over BalTrainRecipe */
 BAL_API BalRecipe bal_recipe_default(void);
 /* Read `which` (a recipe of this build by name, or a path; NULL: nothing) over what *r holds, then n_set texts "key=value".
@@ -46,18 +50,25 @@ BAL_API BalRecipe bal_recipe_default(void);
  * BAL_E_ARG: no such recipe or bad override; BAL_E_FORMAT: file, line, key and allowed range. *r is written only on success. */
 BAL_API BAL_MUST_USE BalStatus bal_recipe_load(BalRecipe *r, const char *which, const char *const *set, int n_set,
                                                BalError *err);
-/* Canonical YAML of the whole recipe; *text is the caller's (bal_recipe_text_free). */
-BAL_API BAL_MUST_USE BalStatus bal_recipe_text(const BalRecipe *r, char **text, BalError *err);
+/* Canonical YAML of the recipe with the options of one method (NULL: of none); *text is the caller's (bal_recipe_text_free). */
+BAL_API BAL_MUST_USE BalStatus bal_recipe_text(const BalRecipe *r, const struct BalMethodOps *method, char **text,
+                                               BalError *err);
 BAL_API void bal_recipe_text_free(char *text);
 /* SHA-256 of the canonical text without what only says how and how often it is run: seed, threads, backend. */
-BAL_API BAL_MUST_USE BalStatus bal_recipe_hash(const BalRecipe *r, char hex[65], BalError *err);
+BAL_API BAL_MUST_USE BalStatus bal_recipe_hash(const BalRecipe *r, const struct BalMethodOps *method, char hex[65],
+                                               BalError *err);
+/* Options of a method, as the recipe has them, into its state: block of method->state_size that holds the defaults. */
+BAL_API BAL_MUST_USE BalStatus bal_recipe_method(const BalRecipe *r, const struct BalMethodOps *method, void *state,
+                                                 BalError *err);
 BAL_API int bal_recipe_count(void); /* recipes inside this build */
 /* Name, what it is for (ends at the first newline) and full text; static storage. */
 BAL_API const char *bal_recipe_at(int i, const char **summary, const char **yaml);
 
 /* ---- one run ---- */
 typedef struct BalFitSpec {
-    const char *method;  /* "audio", "visual" */
+    const char *method; /* "audio", "ogm-ge", ...: bal_method_at lists them */
+    const struct BalMethodOps
+        *ops;            /* (optional) a method outside the registry, in place of `method`; outlives the call */
     BalRecipe recipe;    /* .feature must equal the store's */
     const char *dir;     /* run folder */
     const int *fold;     /* per store clip, -1: none; NULL: no folds. Clips of fold `held_out` are not trained on; */
@@ -65,6 +76,9 @@ typedef struct BalFitSpec {
     double checkpoint_s; /* seconds between two checkpoints inside an epoch (default 300); 0: after every step */
     bool force;          /* start anew in a folder that holds another run */
     BalProgressSink progress;
+    const char *const
+        *init; /* [n_init] "PREFIX=weights.safetensors": first weights of an encoder ("audio", "visual") from a file */
+    int n_init;
 } BalFitSpec;
 BAL_API BalFitSpec bal_fit_spec_default(void);
 
@@ -74,6 +88,8 @@ typedef struct BalFitResult {
     int epochs_used;                  /* E_m: epochs that u averages over */
     int best_epoch;                   /* 1-based, whose weights were kept */
     double accuracy[BAL_SPLIT_COUNT]; /* of the kept weights; NaN where a split is empty */
+    int best_test_epoch;       /* 1-based; what selecting on test data would have reported: for comparison with */
+    double best_test_accuracy; /* papers that do, never used here. 0 and NaN without test clips */
     bool already_done;
 } BalFitResult;
 

@@ -17,6 +17,7 @@ typedef enum BalPurpose {                   /* part of the file formats in effec
                           BAL_RNG_DEMO = 7,
                           BAL_RNG_METHOD = 8,
                           BAL_RNG_TEST = 9,
+                          BAL_RNG_HOLD_OUT = 10, /* of train clips, by a method */
 } BalPurpose;
 
 typedef struct BalRng {

@@ -32,6 +32,9 @@ void bal_train_more_help(BalText *out) {
     bal_text_add(out, "Keys of a recipe (--set KEY=VALUE), beside the audio.* and visual.* of the store:\n");
     bal_options_help(bal_input_options(), out);
     bal_options_help(bal_train_options(), out);
+    bal_text_add(out, "Options of the methods, as --set KEY=VALUE or in a recipe as a section of the method's name:\n");
+    for (int i = 0; i < bal_method_count(); i++)
+        if (bal_method_at(i)->options) bal_options_help(bal_method_at(i)->options, out);
 }
 
 void bal_cli_accuracies(const BalFitResult *r, BalText *out) {
@@ -42,7 +45,11 @@ void bal_cli_accuracies(const BalFitResult *r, BalText *out) {
 typedef struct Train {
     BalTrainFlags common;
     const char *method;
+    BalList init;
+    bool best_test;
 } Train;
+
+#define BEST_TEST_NOTE "selected on test data, as many repositories report; not used"
 
 static void print_json(BalText *out, const Train *self, const BalFitResult *r) {
     BalJsonOut o = bal_json_out(out, true);
@@ -57,6 +64,13 @@ static void print_json(BalText *out, const Train *self, const BalFitResult *r) {
     bal_json_open(&o, "accuracy", '{');
     for (int k = 0; k < BAL_SPLIT_COUNT; k++) bal_json_add_real(&o, bal_split_name((BalSplit)k), r->accuracy[k]);
     bal_json_close(&o, '}');
+    if (self->best_test) {
+        bal_json_open(&o, "best_test", '{');
+        bal_json_add_int(&o, "epoch", r->best_test_epoch);
+        bal_json_add_real(&o, "accuracy", r->best_test_accuracy);
+        bal_json_add_text(&o, "note", BEST_TEST_NOTE);
+        bal_json_close(&o, '}');
+    }
     bal_json_add_bool(&o, "already_done", r->already_done);
     bal_json_close(&o, '}');
     bal_text_char(out, '\n');
@@ -70,6 +84,8 @@ static BalStatus train(BalCli *cli, const Train *self, const BalStore *store, Ba
     spec.checkpoint_s = self->common.checkpoint_s;
     spec.force = cli->force;
     spec.progress = cli->progress;
+    spec.init = self->init.v;
+    spec.n_init = self->init.n;
     return bal_fit(store, &spec, r, err);
 }
 
@@ -89,14 +105,21 @@ static BalStatus run(BalCli *cli, BalError *err) {
                r.already_done ? "already done: " : "", r.epochs, r.best_epoch);
     bal_cli_accuracies(&r, &cli->out);
     bal_text_char(&cli->out, '\n');
+    if (self->best_test && r.best_test_epoch)
+        bal_text_f(&cli->out, "%s  best test accuracy of any epoch: %.3f, epoch %d (%s)\n", self->common.out,
+                   r.best_test_accuracy, r.best_test_epoch, BEST_TEST_NOTE);
     return BAL_OK;
 }
 
-static const BalFlag flags[] = {BAL_TRAIN_FLAGS,
-                                {"method", 'm', BAL_FLAG_STRING, "NAME",
-                                 "what to train: `methods` lists them (required)", .offset = offsetof(Train, method),
-                                 .required = true},
-                                {0}};
+static const BalFlag flags[] = {
+    BAL_TRAIN_FLAGS,
+    {"method", 'm', BAL_FLAG_STRING, "NAME", "what to train: `methods` lists them (required)",
+     .offset = offsetof(Train, method), .required = true},
+    {"init", 0, BAL_FLAG_LIST, "ENCODER=FILE", "first weights of an encoder, as audio=RUN/weights.safetensors",
+     .offset = offsetof(Train, init)},
+    {"report-best-test", 0, BAL_FLAG_SWITCH, NULL,
+     "also print the best test accuracy of any epoch; nothing is chosen by it", .offset = offsetof(Train, best_test)},
+    {0}};
 
 const BalCommand bal_cmd_train = {
     .name = "train",

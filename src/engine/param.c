@@ -179,15 +179,48 @@ BalStatus bal_session_grad_noise(BalSession *s, int grad, int i, double sigma, u
     return bal_session_pack(s, i, at, s->host, err);
 }
 
-/* ---- snapshots: the two blocks as they lie, weights first, then the bytes of the batch counter ---- */
-BalStatus bal_session_snapshot(BalSession *s, float **out, BalError *err) {
+/* ---- snapshots ----
+ * Counters first (batches; of the whole state also which moments there are, as bits 1 and 2, and the updates of each parameter), then
+ * the blocks as they lie: weights, running statistics, moments. */
+typedef struct Block {
+    float *at;
+    size_t floats;
+} Block;
+
+enum { COUNTER = sizeof(int64_t) / sizeof(float) };
+
+static int blocks_of(const BalSession *s, int64_t moments, Block block[4]) {
+    int n = 0;
+    block[n++] = (Block){s->w, s->w_floats};
+    block[n++] = (Block){s->state, s->state_floats};
+    if (moments & 1) block[n++] = (Block){s->m1, s->w_floats};
+    if (moments & 2) block[n++] = (Block){s->m2, s->w_floats};
+    return n;
+}
+
+static void set_counter(float *snapshot, int i, int64_t v) {
+    memcpy(snapshot + (ptrdiff_t)i * COUNTER, &v, sizeof v);
+}
+
+static int64_t get_counter(const float *snapshot, int i) {
+    int64_t v;
+    memcpy(&v, snapshot + (ptrdiff_t)i * COUNTER, sizeof v);
+    return v;
+}
+
+static BalStatus snapshot(BalSession *s, int64_t moments, int n_counters, float **out, BalError *err) {
+    Block block[4];
+    const int n = blocks_of(s, moments, block);
+    size_t floats = (size_t)n_counters * COUNTER;
+    for (int i = 0; i < n; i++) floats += block[i].floats;
+    if (s->b->sync) BAL_TRY(s->b->sync(s->self, err));
     float *copy;
-    const size_t floats = s->w_floats + s->state_floats;
-    BAL_TRY(bal_alloc(&copy, floats + sizeof s->batches / sizeof *copy, sizeof *copy, err));
-    memcpy(copy + floats, &s->batches, sizeof s->batches);
-    BalStatus rc = s->b->sync ? s->b->sync(s->self, err) : BAL_OK;
-    if (rc >= 0) rc = s->b->download(s->self, copy, s->w, s->w_floats * sizeof *copy, err);
-    if (rc >= 0) rc = s->b->download(s->self, copy + s->w_floats, s->state, s->state_floats * sizeof *copy, err);
+    BAL_TRY(bal_alloc(&copy, floats, sizeof *copy, err));
+    BalStatus rc = BAL_OK;
+    float *at = copy + (ptrdiff_t)n_counters * COUNTER;
+    for (int i = 0; i < n && rc >= 0; at += block[i++].floats)
+        rc = s->b->download(s->self, at, block[i].at, block[i].floats * sizeof *at, err);
+    set_counter(copy, 0, s->batches);
     if (rc < 0)
         bal_free(copy);
     else
@@ -195,11 +228,40 @@ BalStatus bal_session_snapshot(BalSession *s, float **out, BalError *err) {
     return rc;
 }
 
-BalStatus bal_session_restore(BalSession *s, const float *snapshot, BalError *err) {
+static BalStatus restore(BalSession *s, int64_t moments, int n_counters, const float *snapshot, BalError *err) {
+    Block block[4];
+    const int n = blocks_of(s, moments, block);
+    const float *at = snapshot + (ptrdiff_t)n_counters * COUNTER;
     s->version += 1;
-    memcpy(&s->batches, snapshot + s->w_floats + s->state_floats, sizeof s->batches);
-    BAL_TRY(s->b->upload(s->self, s->w, snapshot, s->w_floats * sizeof *snapshot, err));
-    return s->b->upload(s->self, s->state, snapshot + s->w_floats, s->state_floats * sizeof *snapshot, err);
+    s->batches = get_counter(snapshot, 0);
+    for (int i = 0; i < n; at += block[i++].floats)
+        BAL_TRY(s->b->upload(s->self, block[i].at, at, block[i].floats * sizeof *at, err));
+    return BAL_OK;
+}
+
+BalStatus bal_session_snapshot(BalSession *s, float **out, BalError *err) {
+    return snapshot(s, 0, 1, out, err);
+}
+
+BalStatus bal_session_restore(BalSession *s, const float *snapshot, BalError *err) {
+    return restore(s, 0, 1, snapshot, err);
+}
+
+BalStatus bal_session_snapshot_state(BalSession *s, float **out, BalError *err) {
+    const int64_t moments = (s->m1 ? 1 : 0) + (s->m2 ? 2 : 0);
+    BAL_TRY(snapshot(s, moments, 2 + s->g->n_params, out, err));
+    set_counter(*out, 1, moments);
+    for (int i = 0; i < s->g->n_params; i++) set_counter(*out, 2 + i, s->place[i].steps);
+    return BAL_OK;
+}
+
+BalStatus bal_session_restore_state(BalSession *s, const float *snapshot, BalError *err) {
+    const int64_t moments = get_counter(snapshot, 1);
+    const size_t bytes = s->w_floats * sizeof(float);
+    for (int i = 0; i < s->g->n_params; i++) s->place[i].steps = get_counter(snapshot, 2 + i);
+    if (s->m1 && !(moments & 1)) BAL_TRY(s->b->zero(s->self, s->m1, bytes, err)); /* taken since then */
+    if (s->m2 && !(moments & 2)) BAL_TRY(s->b->zero(s->self, s->m2, bytes, err));
+    return restore(s, moments, 2 + s->g->n_params, snapshot, err);
 }
 
 void bal_session_release(BalSession *s, float **snapshot) {

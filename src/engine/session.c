@@ -162,6 +162,12 @@ static BalStatus set_scale(BalSession *s, Held *h, const float *data, int n, Bal
     return s->b->upload(s->self, h->at, data, (size_t)n * sizeof(float), err);
 }
 
+bool bal_session_has(const BalSession *s, const char *name) {
+    for (int i = 0; i < s->g->n_nodes; i++)
+        if (s->g->node[i].label && !strcmp(s->g->node[i].label, name)) return true;
+    return false;
+}
+
 BalStatus bal_session_set(BalSession *s, int slot, const char *name, const float *data, int n, BalError *err) {
     Slot *at = NULL;
     BAL_TRY(find_slot(s, slot, &at, err));

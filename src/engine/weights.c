@@ -227,6 +227,45 @@ static BalStatus load(BalSession *s, bool whole, const char *path, bool lenient,
     return rc;
 }
 
+/* ---- one encoder of several ---- */
+/* What the file has to have for parameter i under prefix: its shape under its name there. Heads may be absent. */
+static BalStatus check_under(const BalSession *s, int i, const char *name, const BalTensorFile *f, const char *path,
+                             BalError *err) {
+    const BalParam *p = &s->g->param[i].is;
+    BalNamedTensor want = {.name = name, .type = BAL_T_F32, .rank = p->shape.rank};
+    for (int k = 0; k < want.rank; k++) want.dim[k] = p->shape.dim[k];
+    if (p->tags & (BAL_TAG_FC | BAL_TAG_GATE) && !bal_tensors_find(f, name)) return BAL_OK;
+    return check_tensor(f, &want, ENTRY_PARAM, path, err);
+}
+
+static BalStatus load_under(BalSession *s, const char *prefix, const BalTensorFile *f, const char *path,
+                            BalError *err) {
+    int n = 0;
+    for (int i = 0; i < s->g->n_params; i++) {
+        const char *name = s->g->param[i].is.name;
+        if (!bal_has_prefix(name, prefix)) continue;
+        BAL_TRY(check_under(s, i, name + strlen(prefix), f, path, err));
+        n++;
+    }
+    if (!n) return BAL_FAIL(err, BAL_E_ARG, "%s: the network has no parameters under \"%s\"", path, prefix);
+    s->version += 1;
+    for (int i = 0; i < s->g->n_params; i++) {
+        const char *name = s->g->param[i].is.name;
+        if (!bal_has_prefix(name, prefix)) continue;
+        const Entry e = {ENTRY_PARAM, i};
+        BAL_TRY(read_entry(s, &e, bal_tensors_find(f, name + strlen(prefix)), err));
+    }
+    return BAL_OK;
+}
+
+BalStatus bal_session_load_under(BalSession *s, const char *prefix, const char *path, BalError *err) {
+    BalTensorFile f = {0};
+    BAL_TRY(bal_tensors_open(&f, path, err));
+    BalStatus rc = load_under(s, prefix, &f, path, err);
+    bal_tensors_close(&f);
+    return rc;
+}
+
 BalStatus bal_session_load(BalSession *s, const char *path, bool lenient, BalError *err) {
     return load(s, false, path, lenient, err);
 }

@@ -18,7 +18,7 @@ const BalMethodOps *bal_method_at(int i) {
 
 BalStatus bal_method_find(const BalMethodOps **out, const char *name, BalError *err) {
     const char *names[N_METHODS];
-    char list[256] = "";
+    char list[512] = "";
     for (int i = 0; i < N_METHODS; i++) {
         if (!strcmp(name, METHODS[i]->name)) {
             *out = METHODS[i];
@@ -33,13 +33,18 @@ BalStatus bal_method_find(const BalMethodOps **out, const char *name, BalError *
                     near ? " (did you mean \"" : "", near ? near : "", near ? "\"?)" : "", list);
 }
 
-BalStatus bal_method_open(BalMethod *out, const char *name, BalError *err) {
-    BalMethod m = {0};
-    BAL_TRY(bal_method_find(&m.ops, name, err));
-    BAL_TRY(bal_alloc(&m.self, 1, m.ops->state_size, err));
-    if (m.ops->options) bal_options_default(m.ops->options, m.self);
+BalStatus bal_method_open_ops(BalMethod *out, const BalMethodOps *ops, BalError *err) {
+    BalMethod m = {.ops = ops};
+    BAL_TRY(bal_alloc(&m.self, 1, ops->state_size, err));
+    if (ops->options) bal_options_default(ops->options, m.self);
     *out = m;
     return BAL_OK;
+}
+
+BalStatus bal_method_open(BalMethod *out, const char *name, BalError *err) {
+    const BalMethodOps *ops;
+    BAL_TRY(bal_method_find(&ops, name, err));
+    return bal_method_open_ops(out, ops, err);
 }
 
 void bal_method_close(BalMethod *m) {

@@ -2,10 +2,27 @@
 #include <math.h>
 #include <avbalance/method.h>
 
+/* What the batch wants to be seen of one modality, as the coefficients of the graph's scale. */
+static BalStatus set_keep(BalMethodCtx *c, int slot, const char *scale, unsigned tag, BalError *err) {
+    const BalMethodBatch *b = &c->batch;
+    if (!bal_session_has(c->session, scale)) {
+        for (int i = 0; b->keep && i < b->n; i++)
+            if (!(b->keep[i] & tag))
+                return BAL_FAIL(err, BAL_E_ARG, "clip %d of the batch is to be masked, the network has no scale \"%s\"",
+                                i, scale);
+        return BAL_OK;
+    }
+    if (!b->keep) return bal_session_set(c->session, slot, scale, NULL, b->n, err);
+    for (int i = 0; i < b->n; i++) c->dz[i] = (b->keep[i] & tag) != 0;
+    return bal_session_set(c->session, slot, scale, c->dz, b->n, err);
+}
+
 BalStatus bal_method_forward(const BalMethodOps *ops, BalMethodCtx *c, int slot, BalMode mode, BalError *err) {
     const BalMethodBatch *b = &c->batch;
     if (ops->inputs & BAL_TAG_AUDIO) BAL_TRY(bal_session_set(c->session, slot, "audio", b->audio, b->n, err));
     if (ops->inputs & BAL_TAG_VISUAL) BAL_TRY(bal_session_set(c->session, slot, "visual", b->visual, b->n, err));
+    BAL_TRY(set_keep(c, slot, "audio.keep", BAL_TAG_AUDIO, err));
+    BAL_TRY(set_keep(c, slot, "visual.keep", BAL_TAG_VISUAL, err));
     return bal_session_forward(c->session, slot, b->n, mode, err);
 }
 

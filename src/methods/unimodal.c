@@ -29,6 +29,7 @@ const BalMethodOps bal_method_audio = {
     .name = "audio",
     .summary = "sound alone: encoder, linear head, cross-entropy",
     .paper = "Xia et al. 2023, Balanced Audiovisual Dataset for Imbalance Analysis",
+    .cost = {0.5, 0.5, NULL},
     .inputs = BAL_TAG_AUDIO,
     .build = build_audio,
 };
@@ -37,6 +38,7 @@ const BalMethodOps bal_method_visual = {
     .name = "visual",
     .summary = "picture alone: encoder, linear head, cross-entropy",
     .paper = "Xia et al. 2023, Balanced Audiovisual Dataset for Imbalance Analysis",
+    .cost = {0.5, 0.5, NULL},
     .inputs = BAL_TAG_VISUAL,
     .build = build_visual,
 };

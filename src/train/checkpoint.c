@@ -3,6 +3,7 @@
  *   DIR/recipe.yaml            the identity of the run: comment lines that say with what it was begun, then the effective recipe.
  *                              Written first; compared line by line when the command is given again, but for the version.
  *   DIR/checkpoint/<position>/ state.safetensors (weights, statistics, moments), method.bin where the method keeps state,
+ *                              samples.npy (i64 [n,2]: clip, keep) where it chose what the epochs train on,
  *                              position.json, with the checksum of the state, written last: a folder without it was being
  *                              written when the process died.
  *   DIR/run.json               written last of all: the run is complete. The checkpoints are then removed.
@@ -21,6 +22,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/npy.h"
+#include "base/option.h"
 #include "train/run.h"
 
 static const char *const FILES[] = {"run.json",        "checkpoint",          "confidence.npy", "correct.npy",
@@ -55,16 +57,53 @@ static void fold_text(const BalRun *run, BalText *out) {
     bal_text_f(out, "%d of %d, %.12s", s->held_out, s->folds, hex);
 }
 
+/* "audio=RUN/weights.safetensors" cut in two. BAL_E_ARG where it is not of that form. */
+static BalStatus split_init(const char *init, char prefix[64], const char **path, BalError *err) {
+    const size_t n = strcspn(init, "=");
+    if (!n || n > 62 || !init[n] || !init[n + 1])
+        return BAL_FAIL(err, BAL_E_ARG, "--init %s: must be ENCODER=FILE, as audio=RUN/weights.safetensors", init);
+    snprintf(prefix, 64, "%.*s.", (int)n, init);
+    *path = init + n + 1;
+    return BAL_OK;
+}
+
+/* Files have names that change and bytes that do not. */
+static BalStatus init_text(const BalRun *run, BalText *out, BalError *err) {
+    char prefix[64], hex[65];
+    const char *path;
+    for (int i = 0; i < run->spec->n_init; i++) {
+        BalMap map = {0};
+        BAL_TRY(split_init(run->spec->init[i], prefix, &path, err));
+        BAL_TRY(bal_map_open(&map, path, err));
+        bal_sha256_text(map.data, map.size, hex);
+        bal_map_close(&map);
+        bal_text_f(out, "# first weights of %.*s: %.12s\n", (int)strlen(prefix) - 1, prefix, hex);
+    }
+    return BAL_OK;
+}
+
+BalStatus bal_run_init(BalRun *run, BalError *err) {
+    char prefix[64];
+    const char *path;
+    for (int i = 0; i < run->spec->n_init; i++) {
+        BAL_TRY(split_init(run->spec->init[i], prefix, &path, err));
+        BAL_TRY(bal_session_load_under(run->session, prefix, path, err));
+    }
+    return BAL_OK;
+}
+
 static BalStatus identity(const BalRun *run, BalText *out, BalError *err) {
     char *yaml = NULL;
-    BAL_TRY(bal_recipe_text(&run->recipe, &yaml, err));
+    BAL_TRY(bal_recipe_text(&run->recipe, run->method.ops, &yaml, err));
     bal_text_f(out, "# version: %s\n", bal_version());
     bal_text_f(out, "# code: %s, %s\n", code, backend_version(run->recipe.train.backend));
     bal_text_f(out, "# method: %s\n# store: %s\n# held out fold: ", run->method.ops->name, bal_store_hash(run->store));
     fold_text(run, out);
-    bal_text_f(out, "\n%s", yaml);
+    bal_text_char(out, '\n');
+    BalStatus rc = init_text(run, out, err);
+    bal_text_add(out, yaml);
     bal_recipe_text_free(yaml);
-    return bal_text_ok(out, err);
+    return rc < 0 ? rc : bal_text_ok(out, err);
 }
 
 static size_t line_length(const char *s) {
@@ -193,8 +232,27 @@ static void position_text(const BalPosition *at, uint32_t state_crc, BalText *ou
     bal_json_open(&o, "accuracy", '[');
     for (int k = 0; k < BAL_SPLIT_COUNT; k++) bal_json_add_real(&o, NULL, at->accuracy[k]);
     bal_json_close(&o, ']');
+    bal_json_open(&o, "metrics", '[');
+    for (int i = 0; i < at->n_metrics; i++) {
+        bal_json_open(&o, NULL, '{');
+        bal_json_add_text(&o, "name", at->metric[i].name);
+        bal_json_add_real(&o, "sum", at->metric[i].sum);
+        bal_json_add_int(&o, "n", at->metric[i].n);
+        bal_json_close(&o, '}');
+    }
+    bal_json_close(&o, ']');
     bal_json_add_int(&o, "state_crc32", state_crc);
     bal_json_close(&o, '}');
+}
+
+static void metrics_read(const BalJson *list, BalPosition *at) {
+    for (size_t i = 0; i < bal_json_size(list) && i < BAL_MOST_METRICS; i++) {
+        const BalJson *j = bal_json_at(list, i);
+        BalMetric *m = &at->metric[at->n_metrics++];
+        snprintf(m->name, sizeof m->name, "%s", bal_json_text(bal_json_get(j, "name"), ""));
+        m->sum = bal_json_real(bal_json_get(j, "sum"), NAN);
+        m->n = bal_json_int(bal_json_get(j, "n"), 1);
+    }
 }
 
 static BalStatus position_read(const char *path, BalPosition *at, int64_t *state_crc, BalError *err) {
@@ -209,6 +267,7 @@ static BalStatus position_read(const char *path, BalPosition *at, int64_t *state
         .best_epoch = bal_json_int(bal_json_get(j, "best_epoch"), 0),
         .best_value = bal_json_real(bal_json_get(j, "best_value"), -INFINITY),
     };
+    metrics_read(bal_json_get(j, "metrics"), at);
     *state_crc = bal_json_int(bal_json_get(j, "state_crc32"), -1);
     for (int k = 0; k < BAL_SPLIT_COUNT; k++)
         at->accuracy[k] = bal_json_real(bal_json_at(bal_json_get(j, "accuracy"), (size_t)k), NAN);
@@ -297,6 +356,47 @@ static BalStatus read_method(BalRun *run, const char *path, BalError *err) {
     return rc;
 }
 
+/* What the epochs train on, where the method chose it. */
+static BalStatus write_samples(const BalRun *run, const char *path, BalError *err) {
+    const int64_t dim[2] = {run->n_sample, 2};
+    int64_t *row;
+    if (!run->own_sample) return BAL_OK;
+    BAL_TRY(bal_alloc(&row, 2 * (size_t)dim[0], sizeof *row, err));
+    for (int64_t i = 0; i < dim[0]; i++) {
+        row[2 * i] = run->sample[i].clip;
+        row[2 * i + 1] = run->sample[i].keep;
+    }
+    BalStatus rc = bal_npy_write(path, BAL_NPY_I64, dim, 2, row, err);
+    bal_free(row);
+    return rc;
+}
+
+static BalStatus take_samples(BalRun *run, const BalMap *map, const char *path, BalError *err) {
+    BalNpy npy;
+    BalSample *sample;
+    int64_t row[2];
+    BAL_TRY(bal_npy_parse(&npy, map->data, map->size, path, err));
+    if (npy.type != BAL_NPY_I64 || npy.rank != 2 || npy.dim[1] != 2)
+        return BAL_FAIL(err, BAL_E_FORMAT, "%s is no list of samples", path);
+    BAL_TRY(bal_alloc(&sample, (size_t)npy.dim[0], sizeof *sample, err));
+    for (int64_t i = 0; i < npy.dim[0]; i++) {
+        memcpy(row, map->data + npy.data_at + (size_t)i * sizeof row, sizeof row);
+        sample[i] = (BalSample){row[0], (unsigned char)row[1]};
+    }
+    BalStatus rc = bal_run_sample(run, sample, npy.dim[0], err);
+    bal_free(sample);
+    return rc;
+}
+
+static BalStatus read_samples(BalRun *run, const char *path, BalError *err) {
+    BalMap map = {0};
+    if (!bal_file_exists(path)) return BAL_OK;
+    BAL_TRY(bal_map_open(&map, path, err));
+    BalStatus rc = take_samples(run, &map, path, err);
+    bal_map_close(&map);
+    return rc;
+}
+
 static BalStatus file_crc(const char *path, uint32_t *crc, BalError *err) {
     BalMap map = {0};
     BAL_TRY(bal_map_open(&map, path, err));
@@ -336,6 +436,8 @@ static BalStatus write_checkpoint(BalRun *run, BalText *folder, BalText *here, B
     BAL_TRY(file_crc(path->data, &crc, err));
     BAL_TRY(bal_path_in(path, here->data, "method.bin", err));
     BAL_TRY(write_method(run, path->data, err));
+    BAL_TRY(bal_path_in(path, here->data, "samples.npy", err));
+    BAL_TRY(write_samples(run, path->data, err));
     position_text(&run->at, crc, &json);
     BalStatus rc = bal_text_ok(&json, err);
     if (rc == BAL_OK) rc = bal_path_in(path, here->data, "position.json", err);
@@ -389,6 +491,8 @@ static BalStatus resume(BalRun *run, BalText *folder, BalText *here, BalText *pa
     BAL_TRY(bal_session_load_state(run->session, path->data, err));
     BAL_TRY(bal_path_in(path, here->data, "method.bin", err));
     BAL_TRY(read_method(run, path->data, err));
+    BAL_TRY(bal_path_in(path, here->data, "samples.npy", err));
+    BAL_TRY(read_samples(run, path->data, err));
     return bal_record_read(&run->record, run->dir, (int)run->at.epoch, err);
 }
 
@@ -404,17 +508,52 @@ BalStatus bal_run_resume(BalRun *run, BalError *err) {
 
 /* ---- the end ---- */
 
+void bal_run_best_test(const BalRun *run, int *epoch, double *accuracy) {
+    *epoch = 0;
+    *accuracy = NAN;
+    for (int e = 0; e < run->record.n_epochs; e++) {
+        const uint8_t *correct = run->record.correct + (int64_t)e * run->n;
+        int64_t n = 0, right = 0;
+        for (int64_t i = 0; i < run->n; i++) {
+            if (bal_store_split(run->store, i) != BAL_SPLIT_TEST || correct[i] == 255) continue;
+            n++;
+            right += correct[i];
+        }
+        const double a = (double)right / (double)n;
+        if (!n || (*epoch && a <= *accuracy)) continue;
+        *epoch = e + 1;
+        *accuracy = a;
+    }
+}
+
+static void add_method(const BalRun *run, BalJsonOut *o) {
+    BalText value = {0};
+    bal_json_add_text(o, "method", run->method.ops->name);
+    bal_json_open(o, "method_options", '{');
+    for (const BalOption *p = run->method.ops->options; p && p->name; p++) {
+        bal_text_clear(&value);
+        bal_options_value(p, run->method.self, &value);
+        bal_json_add_text(o, p->name, bal_text_str(&value));
+    }
+    bal_json_close(o, '}');
+    bal_text_reset(&value);
+}
+
 static BalStatus result_text(const BalRun *run, BalText *out, BalError *err) {
-    char hash[65];
+    char hash[65], protocol[65];
+    int test_epoch;
+    double test_accuracy;
     const BalTrainRecipe *t = &run->recipe.train;
     unsigned in = run->method.ops->inputs;
-    BAL_TRY(bal_recipe_hash(&run->recipe, hash, err));
+    BAL_TRY(bal_recipe_hash(&run->recipe, run->method.ops, hash, err));
+    BAL_TRY(bal_recipe_hash(&run->recipe, NULL, protocol, err));
+    bal_run_best_test(run, &test_epoch, &test_accuracy);
     BalJsonOut o = bal_json_out(out, true);
     bal_json_open(&o, NULL, '{');
     bal_json_add_text(&o, "schema", "avbalance/run/1");
     bal_json_add_text(&o, "version", bal_version());
     bal_json_add_text(&o, "code", code);
-    bal_json_add_text(&o, "method", run->method.ops->name);
+    add_method(run, &o);
     bal_json_add_text(&o, "modality", in == BAL_TAG_AUDIO ? "audio" : in == BAL_TAG_VISUAL ? "visual" : "both");
     bal_json_add_text(&o, "model", t->model);
     bal_json_add_int(&o, "seed", t->seed);
@@ -424,12 +563,16 @@ static BalStatus result_text(const BalRun *run, BalText *out, BalError *err) {
     bal_json_add_int(&o, "epochs_used", run->at.best_epoch);
     bal_json_add_int(&o, "best_epoch", run->at.best_epoch);
     bal_json_add_text(&o, "selection",
-                      !run->has_val && t->selection != BAL_SELECT_LAST ? "last epoch: the store has no validation split"
-                      : t->selection == BAL_SELECT_ACCURACY            ? "best validation accuracy"
-                      : t->selection == BAL_SELECT_LOSS                ? "best validation loss"
-                                                                       : "last epoch");
+                      !run->n_val && t->selection != BAL_SELECT_LAST ? "last epoch: the store has no validation split"
+                      : t->selection == BAL_SELECT_ACCURACY          ? "best validation accuracy"
+                      : t->selection == BAL_SELECT_LOSS              ? "best validation loss"
+                                                                     : "last epoch");
     bal_json_open(&o, "accuracy", '{');
     for (int k = 0; k < BAL_SPLIT_COUNT; k++) bal_json_add_real(&o, bal_split_name((BalSplit)k), run->at.accuracy[k]);
+    bal_json_close(&o, '}');
+    bal_json_open(&o, "best_test", '{'); /* what selection on test data would report; nothing uses it */
+    bal_json_add_int(&o, "epoch", test_epoch);
+    bal_json_add_real(&o, "accuracy", test_accuracy);
     bal_json_close(&o, '}');
     bal_json_add_int(&o, "n", run->n);
     bal_json_add_int(&o, "n_train", run->n_train);
@@ -439,6 +582,8 @@ static BalStatus result_text(const BalRun *run, BalText *out, BalError *err) {
     bal_json_close(&o, ']');
     bal_json_add_text(&o, "store_hash", bal_store_hash(run->store));
     bal_json_add_text(&o, "recipe_hash", hash);
+    bal_json_add_text(&o, "protocol_hash",
+                      protocol); /* without the method's options: the same for runs to be compared */
     bal_json_add_text(&o, "backend", t->backend);
     bal_json_add_text(&o, "dtype", t->dtype == BAL_BF16 ? "bf16" : "f32");
     bal_json_add_int(&o, "threads", t->threads);
@@ -479,6 +624,8 @@ BalStatus bal_run_read_result(const char *dir, BalFitResult *out, BalError *err)
         .epochs = (int)bal_json_int(bal_json_get(j, "epochs"), 0),
         .epochs_used = (int)bal_json_int(bal_json_get(j, "epochs_used"), 0),
         .best_epoch = (int)bal_json_int(bal_json_get(j, "best_epoch"), 0),
+        .best_test_epoch = (int)bal_json_int(bal_json_get(bal_json_get(j, "best_test"), "epoch"), 0),
+        .best_test_accuracy = bal_json_real(bal_json_get(bal_json_get(j, "best_test"), "accuracy"), NAN),
         .already_done = true,
     };
     for (int k = 0; k < BAL_SPLIT_COUNT; k++)

@@ -126,7 +126,7 @@ static BalStatus all_runs(Estimate *e, BalError *err) {
 
 static BalStatus write_summary(const Estimate *e, BalText *json, BalText *path, BalError *err) {
     char hash[65];
-    BAL_TRY(bal_recipe_hash(&e->spec->recipe, hash, err));
+    BAL_TRY(bal_recipe_hash(&e->spec->recipe, NULL, hash, err));
     BalJsonOut o = bal_json_out(json, true);
     bal_json_open(&o, NULL, '{');
     bal_json_add_text(&o, "schema", "avbalance/estimate/1");

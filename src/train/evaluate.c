@@ -50,7 +50,8 @@ BalStatus bal_run_evaluate(BalRun *run, BalError *err) {
     forget(&run->scored, run->n, c->n_classes);
     BAL_TRY(bal_reader_start(run->score_reader, run->score_clip, run->n_score, (uint32_t)run->at.epoch, false, 0, err));
     while ((rc = bal_reader_next(run->score_reader, &b, err)) == BAL_OK) {
-        c->batch = (BalMethodBatch){b->audio, b->visual, b->label, b->clip, b->n};
+        c->batch =
+            (BalMethodBatch){.audio = b->audio, .visual = b->visual, .label = b->label, .clip = b->clip, .n = b->n};
         BAL_TRY(bal_method_score(&run->method, c, c->z, run->p, err));
         for (int i = 0; i < b->n; i++) {
             size_t row = (size_t)i * (size_t)c->n_classes;

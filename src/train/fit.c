@@ -34,7 +34,7 @@ bool bal_run_tick(BalRun *run, int64_t n) {
     const BalProgressSink *sink = &run->spec->progress;
     if (!sink->fn) return true;
     int64_t epoch = run->at.epoch + 1 < run->recipe.train.epochs ? run->at.epoch + 1 : run->recipe.train.epochs;
-    char note[128];
+    char note[200];
     snprintf(note, sizeof note, "epoch %lld/%lld%s", (long long)epoch, (long long)run->recipe.train.epochs, run->note);
     const BalProgress p = {run->stage, run->done_clips, run->total_clips, "clips", note};
     return sink->fn(sink->user, &p);
@@ -64,7 +64,7 @@ static BalStatus check_features(const BalRun *run, BalError *err) {
     return rc;
 }
 
-/* Fill run->train_clip (train split without the held out fold) and run->score_clip (all but those, when there are folds). */
+/* The train split without the held out fold, the validation split, and what is scored: all but the former, when there are folds. */
 static BalStatus choose_clips(BalRun *run, BalError *err) {
     const int *fold = run->spec->fold;
     run->n = bal_store_count(run->store);
@@ -74,7 +74,8 @@ static BalStatus choose_clips(BalRun *run, BalError *err) {
             "every clip of the store is of one class (%s), which is right without looking: see the label column "
             "of its manifest",
             bal_store_class(run->store, 0));
-    BAL_TRY(bal_alloc(&run->train_clip, (size_t)run->n, sizeof *run->train_clip, err));
+    BAL_TRY(bal_alloc(&run->train_sample, (size_t)run->n, sizeof *run->train_sample, err));
+    BAL_TRY(bal_alloc(&run->val_sample, (size_t)run->n, sizeof *run->val_sample, err));
     BAL_TRY(bal_alloc(&run->score_clip, (size_t)run->n, sizeof *run->score_clip, err));
     for (int64_t i = 0; i < run->n; i++) {
         BalSplit split = bal_store_split(run->store, i);
@@ -82,19 +83,18 @@ static BalStatus choose_clips(BalRun *run, BalError *err) {
         if (bal_store_label(run->store, i) < 0)
             return BAL_FAIL(err, BAL_E_ARG, "clip %s has no label: training needs one for every clip",
                             bal_store_id(run->store, i));
-        if (train) run->train_clip[run->n_train++] = i;
+        const BalSample sample = {i, BAL_TAG_AUDIO | BAL_TAG_VISUAL};
+        if (train) run->train_sample[run->n_train++] = sample;
+        if (split == BAL_SPLIT_VAL) run->val_sample[run->n_val++] = sample;
         if (!train || !fold) run->score_clip[run->n_score++] = i;
-        run->has_val |= split == BAL_SPLIT_VAL;
     }
     if (run->n_train < 2)
         return BAL_FAIL(
             err, BAL_E_ARG,
             "the store has %lld clips to train on, at least 2 are needed: see the split column of its manifest",
             (long long)run->n_train);
-    int64_t batch = run->recipe.train.batch;
-    run->n_order = run->n_train + (run->n_train % batch == 1);
-    run->n_steps = (run->n_order + batch - 1) / batch;
-    return bal_alloc(&run->order, (size_t)run->n_order, sizeof *run->order, err);
+    bal_run_use(run, run->train_sample, run->n_train);
+    return BAL_OK;
 }
 
 static BalStatus build(BalRun *run, const struct BalBackendOps *backend, BalError *err) {
@@ -150,6 +150,8 @@ static BalStatus take_memory(BalRun *run, BalError *err) {
     int c = bal_store_n_classes(run->store);
     size_t rows = (size_t)(t->batch > t->eval_batch ? t->batch : t->eval_batch);
     run->ctx = (BalMethodCtx){.session = run->session,
+                              .services = &bal_train_services,
+                              .trainer = run,
                               .seed = (uint64_t)t->seed,
                               .n_classes = c,
                               .n_epochs = (uint32_t)t->epochs,
@@ -236,7 +238,7 @@ static int64_t count_right(const BalMethodCtx *c) {
 
 static BalStatus train_step(BalRun *run, const BalBatch *b, const BalOptimiser *o, BalError *err) {
     BalMethodCtx *c = &run->ctx;
-    c->batch = (BalMethodBatch){b->audio, b->visual, b->label, b->clip, b->n};
+    c->batch = bal_order_batch(&run->order, b, run->at.step * run->recipe.train.batch);
     c->step = run->at.step;
     BalStatus rc = bal_method_step(&run->method, c, o, err);
     if (rc < 0) return rc == BAL_E_NUMERIC ? report_batch(run, b, rc, err) : rc;
@@ -261,25 +263,38 @@ static BalStatus stop(BalRun *run, BalError *err) {
                     (long long)run->at.epoch + 1, run->dir);
 }
 
+BalOptimiser bal_run_optimiser(const BalRun *run) {
+    const BalTrainRecipe *t = &run->recipe.train;
+    return (BalOptimiser){.kind = (BalOptimiserKind)t->optimiser,
+                          .lr = lr_of(t, run->at.epoch),
+                          .momentum = t->momentum,
+                          .weight_decay = t->weight_decay,
+                          .beta1 = 0.9,
+                          .beta2 = 0.999,
+                          .eps = 1e-8};
+}
+
+/* ", loss 0.693, acc 0.512", and the first of what the method measures. */
+static void note_running(BalRun *run) {
+    const BalPosition *at = &run->at;
+    int n = snprintf(run->note, sizeof run->note, ", loss %.3f, acc %.3f", at->loss / (double)at->seen,
+                     (double)at->right / (double)at->seen);
+    for (int i = 0; i < at->n_metrics && i < 3 && n < (int)sizeof run->note; i++)
+        n += snprintf(run->note + n, sizeof run->note - (size_t)n, ", %s %.3g", at->metric[i].name,
+                      at->metric[i].sum / (double)at->metric[i].n);
+}
+
 static BalStatus train_epoch(BalRun *run, BalError *err) {
     const BalTrainRecipe *t = &run->recipe.train;
-    const BalOptimiser o = {.kind = (BalOptimiserKind)t->optimiser,
-                            .lr = lr_of(t, run->at.epoch),
-                            .momentum = t->momentum,
-                            .weight_decay = t->weight_decay,
-                            .beta1 = 0.9,
-                            .beta2 = 0.999,
-                            .eps = 1e-8};
+    const BalMethodPass epoch = {run->sample, run->n_sample, true, (uint32_t)run->at.epoch};
+    const BalOptimiser o = bal_run_optimiser(run);
     const BalBatch *b;
     BalStatus rc;
-    memcpy(run->order, run->train_clip, (size_t)run->n_train * sizeof *run->order);
-    bal_clips_shuffle(run->order, run->n_train, (uint64_t)t->seed, (uint32_t)run->at.epoch);
-    if (run->n_order > run->n_train) run->order[run->n_train] = run->order[0];
-    BAL_TRY(bal_reader_start(run->train_reader, run->order, run->n_order, (uint32_t)run->at.epoch, true, run->at.step,
-                             err));
+    BAL_TRY(bal_order_fill(&run->order, &epoch, t->batch, (uint64_t)t->seed, err));
+    BAL_TRY(bal_reader_start(run->train_reader, run->order.clip, run->order.n, epoch.epoch, true, run->at.step, err));
     while ((rc = bal_reader_next(run->train_reader, &b, err)) == BAL_OK) {
         BAL_TRY(train_step(run, b, &o, err));
-        snprintf(run->note, sizeof run->note, ", loss %.3f", run->at.loss / (double)run->at.seen);
+        note_running(run);
         if (!bal_run_tick(run, b->n)) return stop(run, err);
         BAL_TRY(save_if_due(run, run->spec->checkpoint_s, err));
     }
@@ -316,6 +331,10 @@ static void log_line(const BalRun *run, bool best, BalText *out) {
         bal_json_add_real(&o, "accuracy", accuracy(s));
         bal_json_close(&o, '}');
     }
+    if (run->at.n_metrics) bal_json_open(&o, "metrics", '{');
+    for (int i = 0; i < run->at.n_metrics; i++)
+        bal_json_add_real(&o, run->at.metric[i].name, run->at.metric[i].sum / (double)run->at.metric[i].n);
+    if (run->at.n_metrics) bal_json_close(&o, '}');
     bal_json_add_bool(&o, "best", best);
     bal_json_close(&o, '}');
 }
@@ -347,30 +366,26 @@ static BalStatus close_epoch(BalRun *run, double train_s, double score_s, BalErr
     bal_text_reset(&timing);
     if (rc < 0) return rc;
 
-    int shown = run->has_val ? BAL_SPLIT_VAL : BAL_SPLIT_TRAIN;
+    int shown = run->n_val ? BAL_SPLIT_VAL : BAL_SPLIT_TRAIN;
     snprintf(run->note, sizeof run->note, ", loss %.3f, %s acc %.3f", run->at.loss / (double)run->at.seen,
              bal_split_name((BalSplit)shown), accuracy(&run->scored.split[shown]));
     if (best) BAL_TRY(keep_epoch(run, value, err));
     run->at.epoch++;
-    run->at.step = run->at.seen = run->at.right = 0;
+    run->at.step = run->at.seen = run->at.right = run->at.n_metrics = 0;
     run->at.loss = 0;
     return BAL_OK;
-}
-
-static BalStatus hook(const BalRun *run, BalMethodHook *fn, BalMethodCtx *c, BalError *err) {
-    return fn ? fn(run->method.self, c, err) : BAL_OK;
 }
 
 static BalStatus one_epoch(BalRun *run, BalError *err) {
     double s0 = bal_now_s(), gap = fmin(run->spec->checkpoint_s, EPOCH_END_GAP_S);
     run->ctx.epoch = (uint32_t)run->at.epoch;
-    if (!run->at.step) BAL_TRY(hook(run, run->method.ops->epoch_begin, &run->ctx, err));
+    if (!run->at.step) BAL_TRY(bal_run_hook(run, run->method.ops->epoch_begin, err));
     BAL_TRY(train_epoch(run, err));
     double s1 = bal_now_s();
     BalStatus rc = bal_run_evaluate(run, err);
     if (rc == BAL_E_CANCELLED) return stop(run, err);
     BAL_TRY(rc);
-    BAL_TRY(hook(run, run->method.ops->epoch_end, &run->ctx, err));
+    BAL_TRY(bal_run_hook(run, run->method.ops->epoch_end, err));
     BAL_TRY(close_epoch(run, s1 - s0, bal_now_s() - s1, err));
     return save_if_due(run, gap, err);
 }
@@ -387,21 +402,28 @@ static BalStatus begin(BalRun *run, const struct BalBackendOps *backend, BalErro
     BAL_TRY(build(run, backend, err));
     BAL_TRY(take_memory(run, err));
     BAL_TRY(open_readers(run, err));
+    BAL_TRY(bal_run_init(run, err));
     BAL_TRY(bal_run_resume(run, err));
     if (run->at.step > run->n_steps || run->at.epoch > run->recipe.train.epochs)
         return BAL_FAIL(err, BAL_E_FORMAT, "%s: the checkpoint's position lies outside the run; start anew with -f",
                         run->dir);
     BAL_TRY(write_ids(run, err));
     run->saved_s = bal_now_s();
-    run->total_clips = run->recipe.train.epochs * (run->n_order + run->n_score);
-    run->done_clips = run->at.epoch * (run->n_order + run->n_score) + run->at.seen;
+    const int64_t epoch = run->n_sample + run->n_score;
+    run->total_clips = run->recipe.train.epochs * epoch;
+    run->done_clips = run->at.epoch * epoch + run->at.seen;
     return BAL_OK;
 }
 
 static BalStatus fit(BalRun *run, BalFitResult *out, BalError *err) {
     const struct BalBackendOps *backend;
     bool done = false;
-    BAL_TRY(bal_method_open(&run->method, run->spec->method, err));
+    const BalFitSpec *spec = run->spec;
+    if (spec->ops)
+        BAL_TRY(bal_method_open_ops(&run->method, spec->ops, err));
+    else
+        BAL_TRY(bal_method_open(&run->method, spec->method, err));
+    BAL_TRY(bal_recipe_method(&spec->recipe, run->method.ops, run->method.self, err));
     BAL_TRY(check_features(run, err));
     BAL_TRY(effective(run, &backend, err));
     BAL_TRY(choose_clips(run, err));
@@ -414,6 +436,7 @@ static BalStatus fit(BalRun *run, BalFitResult *out, BalError *err) {
     BalFitResult r = {.n = run->n, .n_train = run->n_train, .epochs = (int)run->at.epoch};
     r.epochs_used = r.best_epoch = (int)run->at.best_epoch;
     memcpy(r.accuracy, run->at.accuracy, sizeof r.accuracy);
+    bal_run_best_test(run, &r.best_test_epoch, &r.best_test_accuracy);
     *out = r;
     return BAL_OK;
 }
@@ -437,9 +460,11 @@ static void close_run(BalRun *run) {
     bal_free(run->ctx.z);
     bal_free(run->ctx.dz);
     bal_free(run->p);
-    bal_free(run->train_clip);
+    bal_free(run->train_sample);
+    bal_free(run->val_sample);
+    bal_free(run->own_sample);
     bal_free(run->score_clip);
-    bal_free(run->order);
+    bal_order_reset(&run->order);
     bal_unlock_dir(&run->lock);
 }
 

@@ -1,11 +1,15 @@
 /* The training recipe: one option table, the YAML files of this build, overrides, canonical text and hash.
  *
  * A recipe file has up to four sections, audio, visual, input and train, each described by the option table of the room that uses
- * it. The files in recipes/ are compiled in, so that an installed program has them at hand and `--recipe av-digits` means the
+ * it, and one for each method that has options: `ogm-ge: {alpha: 0.8}`. Those are checked against the methods' own tables when
+ * the recipe is read, kept as text, and handed to the one method that is run; canonical text and hash hold no other's. The files in recipes/ are compiled in, so that an installed program has them at hand and `--recipe av-digits` means the
  * same bytes everywhere. The hash leaves out what does not define an experiment but only its execution: seed, threads, backend;
  * a run states those beside it. */
+#include <assert.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+#include <avbalance/method.h>
 #include <avbalance/session.h>
 #include <avbalance/train.h>
 #include "base/file.h"
@@ -51,7 +55,7 @@ const BalOption *bal_train_options(void) {
     return OPTIONS;
 }
 
-enum { N_SETS = 3 };
+enum { N_SETS = 3, MOST_SETS = 64 };
 static void sets_of(BalRecipe *r, BalOptionSet sets[N_SETS]) {
     sets[0] = (BalOptionSet){bal_feature_options(), &r->feature};
     sets[1] = (BalOptionSet){bal_input_options(), &r->input};
@@ -84,7 +88,81 @@ const char *bal_recipe_at(int i, const char **summary, const char **yaml) {
     return EMBEDDED[i].name;
 }
 
-static BalStatus load_named(const BalOptionSet *sets, const char *name, BalError *err) {
+typedef struct Sets { /* of a recipe and of the states of all methods with options */
+    BalOptionSet set[MOST_SETS];
+    BalMethod method[MOST_SETS]; /* by index of its set */
+    int n;
+} Sets;
+
+static void sets_close(Sets *s) {
+    for (int i = 0; i < s->n; i++) bal_method_close(&s->method[i]);
+}
+
+/* r->method, line by line, into states of which each table knows its own. */
+static BalStatus apply(const BalRecipe *r, const BalOptionSet *sets, int n_sets, bool others, BalError *err) {
+    char key[64], value[256];
+    for (const char *line = r->method; *line; line = strchr(line, '\n') + 1) {
+        const size_t n_key = strcspn(line, "="), n_value = strcspn(line + n_key + 1, "\n");
+        snprintf(key, sizeof key, "%.*s", (int)n_key, line);
+        snprintf(value, sizeof value, "%.*s", (int)n_value, line + n_key + 1);
+        const size_t section = strcspn(key, ".") + 1;
+        if (!others || !strncmp(sets->table->name, key, section))
+            BAL_TRY(bal_options_set(sets, n_sets, key, value, err));
+    }
+    return BAL_OK;
+}
+
+static BalStatus sets_open(Sets *s, BalRecipe *r, BalError *err) {
+    sets_of(r, s->set);
+    s->n = N_SETS;
+    for (int i = 0; i < bal_method_count(); i++) {
+        const BalMethodOps *ops = bal_method_at(i);
+        if (!ops->options) continue;
+        assert(s->n < MOST_SETS);
+        BAL_TRY(bal_method_open_ops(&s->method[s->n], ops, err));
+        s->set[s->n] = (BalOptionSet){ops->options, s->method[s->n].self};
+        s->n++;
+    }
+    return apply(r, s->set, s->n, false, err);
+}
+
+/* What differs from a method's defaults, as lines. */
+static BalStatus add_changed(const BalMethod *m, BalText *out, BalError *err) {
+    BalMethod fresh = {0};
+    BalText a = {0}, b = {0};
+    BAL_TRY(bal_method_open_ops(&fresh, m->ops, err));
+    for (const BalOption *o = m->ops->options; o->name; o++) {
+        assert(o->type != BAL_OPT_TEXT); /* could hold a newline */
+        bal_text_clear(&a);
+        bal_text_clear(&b);
+        bal_options_value(o, fresh.self, &a);
+        bal_options_value(o, m->self, &b);
+        if (strcmp(bal_text_str(&a), bal_text_str(&b))) bal_text_f(out, "%s=%s\n", o->name, bal_text_str(&b));
+    }
+    BalStatus rc = bal_text_ok(&a, err) < 0 ? BAL_E_NOMEM : bal_text_ok(&b, err);
+    bal_method_close(&fresh);
+    bal_text_reset(&a);
+    bal_text_reset(&b);
+    return rc;
+}
+
+static BalStatus keep_methods(const Sets *s, BalRecipe *r, BalError *err) {
+    BalText lines = {0};
+    BalStatus rc = BAL_OK;
+    for (int i = N_SETS; i < s->n && rc == BAL_OK; i++) rc = add_changed(&s->method[i], &lines, err);
+    if (rc == BAL_OK) rc = bal_text_ok(&lines, err);
+    if (rc == BAL_OK && lines.len >= sizeof r->method)
+        rc = BAL_FAIL(err, BAL_E_ARG, "the recipe's options of methods take %zu bytes, %zu are possible", lines.len,
+                      sizeof r->method - 1);
+    if (rc == BAL_OK) {
+        memset(r->method, 0, sizeof r->method);
+        memcpy(r->method, bal_text_str(&lines), lines.len);
+    }
+    bal_text_reset(&lines);
+    return rc;
+}
+
+static BalStatus load_named(const Sets *s, const char *name, BalError *err) {
     const char *names[N_EMBEDDED];
     BalText list = {0};
     for (int i = 0; i < N_EMBEDDED; i++) {
@@ -92,7 +170,7 @@ static BalStatus load_named(const BalOptionSet *sets, const char *name, BalError
         bal_text_f(&list, "%s%s", i ? ", " : "", names[i]);
         if (!strcmp(names[i], name)) {
             bal_text_reset(&list);
-            return bal_options_parse(sets, N_SETS, EMBEDDED[i].yaml, strlen(EMBEDDED[i].yaml), name, err);
+            return bal_options_parse(s->set, s->n, EMBEDDED[i].yaml, strlen(EMBEDDED[i].yaml), name, err);
         }
     }
     const char *near = bal_closest(name, names, N_EMBEDDED);
@@ -102,42 +180,62 @@ static BalStatus load_named(const BalOptionSet *sets, const char *name, BalError
     return BAL_E_ARG;
 }
 
-static BalStatus override(const BalOptionSet *sets, const char *set, BalError *err) {
+static BalStatus override(const Sets *s, const char *set, BalError *err) {
     const char *eq = strchr(set, '=');
     char name[64];
     if (!eq || eq == set || (size_t)(eq - set) >= sizeof name)
         return BAL_FAIL(err, BAL_E_ARG, "override \"%s\" is not of the form key=value", set);
     memcpy(name, set, (size_t)(eq - set));
     name[eq - set] = '\0';
-    return bal_options_set(sets, N_SETS, name, eq + 1, err);
+    return bal_options_set(s->set, s->n, name, eq + 1, err);
+}
+
+static BalStatus load(const Sets *s, const char *which, const char *const *set, int n_set, BalError *err) {
+    if (which && (strchr(which, '/') || bal_has_suffix(which, ".yaml") || bal_has_suffix(which, ".yml")))
+        BAL_TRY(bal_options_load(s->set, s->n, which, err));
+    else if (which)
+        BAL_TRY(load_named(s, which, err));
+    for (int i = 0; i < n_set; i++) BAL_TRY(override(s, set[i], err));
+    return BAL_OK;
 }
 
 BalStatus bal_recipe_load(BalRecipe *r, const char *which, const char *const *set, int n_set, BalError *err) {
     BalRecipe made = *r;
-    BalOptionSet sets[N_SETS];
-    sets_of(&made, sets);
-    if (which && (strchr(which, '/') || bal_has_suffix(which, ".yaml") || bal_has_suffix(which, ".yml")))
-        BAL_TRY(bal_options_load(sets, N_SETS, which, err));
-    else if (which)
-        BAL_TRY(load_named(sets, which, err));
-    for (int i = 0; i < n_set; i++) BAL_TRY(override(sets, set[i], err));
-    *r = made;
-    return BAL_OK;
+    Sets s = {.n = 0};
+    BalStatus rc = sets_open(&s, &made, err);
+    if (rc == BAL_OK) rc = load(&s, which, set, n_set, err);
+    if (rc == BAL_OK) rc = keep_methods(&s, &made, err);
+    sets_close(&s);
+    if (rc == BAL_OK) *r = made;
+    return rc;
+}
+
+BalStatus bal_recipe_method(const BalRecipe *r, const BalMethodOps *method, void *state, BalError *err) {
+    const BalOptionSet set = {method->options, state};
+    return method->options ? apply(r, &set, 1, true, err) : BAL_OK;
 }
 
 /* ---- canonical text and hash ---- */
 
-static BalStatus dump(const BalRecipe *r, BalText *out, BalError *err) {
+static BalStatus dump(const BalRecipe *r, const BalMethodOps *method, BalText *out, BalError *err) {
     BalRecipe copy = *r;
-    BalOptionSet sets[N_SETS];
+    BalOptionSet sets[N_SETS + 1];
+    BalMethod m = {0};
+    int n = N_SETS;
     sets_of(&copy, sets);
-    bal_options_dump(sets, N_SETS, out);
-    return bal_text_ok(out, err);
+    if (method && method->options) {
+        BAL_TRY(bal_method_open_ops(&m, method, err));
+        sets[n++] = (BalOptionSet){method->options, m.self};
+    }
+    BalStatus rc = n > N_SETS ? bal_recipe_method(r, method, m.self, err) : BAL_OK;
+    if (rc == BAL_OK) bal_options_dump(sets, n, out);
+    bal_method_close(&m);
+    return rc < 0 ? rc : bal_text_ok(out, err);
 }
 
-BalStatus bal_recipe_text(const BalRecipe *r, char **text, BalError *err) {
+BalStatus bal_recipe_text(const BalRecipe *r, const BalMethodOps *method, char **text, BalError *err) {
     BalText t = {0};
-    BalStatus rc = dump(r, &t, err);
+    BalStatus rc = dump(r, method, &t, err);
     if (rc < 0)
         bal_text_reset(&t);
     else
@@ -149,12 +247,12 @@ void bal_recipe_text_free(char *text) {
     bal_free(text);
 }
 
-BalStatus bal_recipe_hash(const BalRecipe *r, char hex[65], BalError *err) {
+BalStatus bal_recipe_hash(const BalRecipe *r, const BalMethodOps *method, char hex[65], BalError *err) {
     BalRecipe what = *r;
     what.train.seed = what.train.threads = 0;
     memset(what.train.backend, 0, sizeof what.train.backend);
     BalText t = {0};
-    BalStatus rc = dump(&what, &t, err);
+    BalStatus rc = dump(&what, method, &t, err);
     if (rc == BAL_OK) bal_sha256_text(t.data, t.len, hex);
     bal_text_reset(&t);
     return rc;

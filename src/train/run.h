@@ -44,6 +44,13 @@ BAL_MUST_USE BalStatus bal_record_write(const BalRecord *r, const char *dir, Bal
 BAL_MUST_USE BalStatus bal_record_read(BalRecord *r, const char *dir, int n_epochs, BalError *err);
 
 /* ---- where a run stands (checkpoint.c) ---- */
+enum { BAL_MOST_METRICS = 32 };
+typedef struct BalMetric { /* what a method logged in the running epoch */
+    char name[48];
+    double sum;
+    int64_t n;
+} BalMetric;
+
 typedef struct BalPosition {
     int64_t epoch, step; /* epochs done, steps done of the running one */
     double loss;         /* of the running epoch: sum over clips seen */
@@ -51,7 +58,21 @@ typedef struct BalPosition {
     int64_t best_epoch;               /* 1-based; 0: none yet */
     double best_value;                /* larger is better */
     double accuracy[BAL_SPLIT_COUNT]; /* of the best epoch */
+    BalMetric metric[BAL_MOST_METRICS];
+    int n_metrics;
 } BalPosition;
+
+/* ---- the clips of an epoch or pass in the order of their batches (services.c) ---- */
+typedef struct BalOrder {
+    int64_t *clip, *index, n; /* [n] store index, and which sample it is */
+    unsigned char *keep;      /* [n] as in BalSample */
+    bool masked;              /* some clip lacks a modality */
+    size_t cap[3];
+} BalOrder;
+void bal_order_reset(BalOrder *o);
+BAL_MUST_USE BalStatus bal_order_fill(BalOrder *o, const BalMethodPass *p, int64_t batch, uint64_t seed, BalError *err);
+/* The reader's batch, with what is to be seen of it; first: place of its first clip in the order. */
+BalMethodBatch bal_order_batch(const BalOrder *o, const BalBatch *b, int64_t first);
 
 typedef struct BalRun {
     const BalStore *store;
@@ -65,18 +86,30 @@ typedef struct BalRun {
     BalSession *session;
     BalReader *train_reader, *score_reader;
     BalMethodCtx ctx;
-    BalScored scored, best; /* best: of the best epoch while best_weights is set */
-    float *p;               /* [eval_batch,n_classes] */
-    float *best_weights;    /* snapshot not yet on disk, or NULL */
-    int64_t *train_clip, *order, *score_clip;
-    int64_t n, n_train, n_order, n_score, n_steps;
-    bool has_val;
+    BalScored scored, best;                            /* best: of the best epoch while best_weights is set */
+    float *p;                                          /* [eval_batch,n_classes] */
+    float *best_weights;                               /* snapshot not yet on disk, or NULL */
+    BalSample *train_sample, *val_sample, *own_sample; /* own: given by the method, or NULL */
+    const BalSample *sample;                           /* of the epochs: train_sample or own_sample */
+    BalOrder order;
+    int64_t *score_clip;
+    int64_t n, n_train, n_val, n_sample, n_score, n_steps;
+    bool between; /* two epochs: a hook may ask for passes */
     BalRecord record;
     BalPosition at;
     int64_t done_clips, total_clips; /* progress */
     double saved_s;                  /* clock: last checkpoint */
-    char note[96];
+    char note[160];
 } BalRun;
+
+/* ---- services to the method (services.c) ---- */
+extern const BalTrainServices bal_train_services;
+/* epoch_begin or epoch_end (NULL: nothing to do). */
+BAL_MUST_USE BalStatus bal_run_hook(BalRun *run, BalMethodHook *fn, BalError *err);
+void bal_run_use(BalRun *run, const BalSample *sample, int64_t n); /* the list of the coming epochs, borrowed */
+/* The same for a list of the method's, copied. BAL_E_ARG: fewer than 2 samples, no such clip. */
+BAL_MUST_USE BalStatus bal_run_sample(BalRun *run, const BalSample *sample, int64_t n, BalError *err);
+BalOptimiser bal_run_optimiser(const BalRun *run); /* as the recipe has it for the running epoch */
 
 /* Confidence, correctness and logits of run->score_clip after the running epoch. BAL_E_CANCELLED, BAL_E_NUMERIC (names the clip). */
 BAL_MUST_USE BalStatus bal_run_evaluate(BalRun *run, BalError *err);
@@ -85,6 +118,10 @@ bool bal_run_tick(BalRun *run, int64_t n);
 
 /* Whether dir can be used: made, emptied of another run with spec->force, or holding this very run. *done: it is complete. */
 BAL_MUST_USE BalStatus bal_run_claim(BalRun *run, bool *done, BalError *err);
+/* First weights from the files of spec->init. */
+BAL_MUST_USE BalStatus bal_run_init(BalRun *run, BalError *err);
+/* The epoch (1-based; 0: none) with the best test accuracy: reported beside the result, never used. */
+void bal_run_best_test(const BalRun *run, int *epoch, double *accuracy);
 /* Continue from the newest complete checkpoint, if there is one. */
 BAL_MUST_USE BalStatus bal_run_resume(BalRun *run, BalError *err);
 BAL_MUST_USE BalStatus bal_run_checkpoint(BalRun *run, BalError *err);

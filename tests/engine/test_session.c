@@ -264,6 +264,60 @@ static void snapshots(void **state) {
     net_close(&net);
 }
 
+/* A nested training and back: weights, statistics, moments and step counts go on as if it had not been. */
+static void whole_snapshots(void **state) {
+    (void)state;
+    static const BalOptimiser adam = {BAL_ADAM, 1e-2, 0, 0, 0.9, 0.999, 1e-8};
+    for (int b = 0; b < bal_backend_count(); b++) {
+        for (int first = 0; first < 2; first++) { /* with moments there already, and with none yet */
+            BalError err = {0};
+            Net net = net_open(net_backend(b), 1, 1), same = net_open(net_backend(b), 1, 1);
+            float *snapshot = NULL, *p[2];
+            int64_t n;
+            for (int k = 0; k < 2 - first; k++) {
+                Net *which[] = {&net, &same};
+                for (int i = 0; i < 2; i++) {
+                    step(which[i], NET_CLIPS);
+                    if (!first) assert_ok(bal_session_update(which[i]->s, &adam, 0, 0, &err));
+                }
+            }
+            assert_ok(bal_session_snapshot_state(net.s, &snapshot, &err));
+            for (int k = 0; k < 3; k++) {
+                step(&net, NET_CLIPS);
+                assert_ok(bal_session_update(net.s, &adam, 0, BAL_TAG_AUDIO, &err));
+            }
+            assert_ok(bal_session_restore_state(net.s, snapshot, &err));
+            bal_session_release(net.s, &snapshot);
+            Net *which[] = {&net, &same};
+            for (int i = 0; i < 2; i++) {
+                step(which[i], NET_CLIPS);
+                assert_ok(bal_session_update(which[i]->s, &adam, 0, 0, &err));
+                p[i] = net_vector(which[i], -1, &n);
+            }
+            assert_memory_equal(p[0], p[1], (size_t)n * sizeof *p[0]);
+            free(p[0]), free(p[1]);
+            net_close(&net), net_close(&same);
+        }
+    }
+}
+
+/* Nothing has the tag that no parameter has. */
+static void an_update_of_nothing(void **state) {
+    (void)state;
+    static const BalOptimiser sgd = {.kind = BAL_SGD, .lr = 0.1};
+    BalError err = {0};
+    Net net = net_open(net_backend(0), 1, 1);
+    int64_t n;
+    step(&net, NET_CLIPS);
+    float *before = net_vector(&net, -1, &n), *after;
+    assert_ok(bal_session_update(net.s, &sgd, 0, BAL_TAG_NONE, &err));
+    after = net_vector(&net, -1, &n);
+    assert_memory_equal(before, after, (size_t)n * sizeof *before);
+    free(before), free(after);
+    assert_true(bal_session_has(net.s, "audio") && bal_session_has(net.s, "keep") && !bal_session_has(net.s, "logits"));
+    net_close(&net);
+}
+
 static void wrong_use(void **state) {
     (void)state;
     BalError err = {0};
@@ -444,6 +498,8 @@ int main(void) {
         cmocka_unit_test(no_allocation_after_the_first_step),
         cmocka_unit_test(same_seed_same_run),
         cmocka_unit_test(snapshots),
+        cmocka_unit_test(whole_snapshots),
+        cmocka_unit_test(an_update_of_nothing),
         cmocka_unit_test(a_frozen_scope_stays_as_it_is),
         cmocka_unit_test(a_gate_can_be_overridden),
         cmocka_unit_test(wrong_use),

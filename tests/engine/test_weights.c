@@ -190,6 +190,47 @@ static void foreign_weights(void **state) {
     net_close(&net);
 }
 
+/* The audio branch of one network into another that has it too, from a file that knows nothing of prefixes. */
+static void weights_under_a_prefix(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalGraph *g;
+    BalSession *alone;
+    BalSessionConfig cfg = bal_session_config_default();
+    cfg.backend = net_backend(0);
+    cfg.seed = 77;
+    assert_ok(bal_graph_create(&g, &err));
+    bal_graph_scope(g, "", BAL_TAG_AUDIO);
+    BalVal x = bal_graph_input(g, "audio", (BalShape){4, {1, 1, 17, 13}});
+    for (int i = 0; i < 3; i++) {
+        static const char *const conv[] = {"conv1", "conv2", "conv3"}, *const bn[] = {"bn1", "bn2", "bn3"};
+        x = bal_graph_bn(g, bn[i], net_conv(g, conv[i], x, NET_FEATURES, 1), 0, true);
+    }
+    bal_graph_output(g, "y",
+                     bal_graph_linear(g, "fc", bal_graph_mean(g, x), 7, true, 0)); /* another head: passed over */
+    assert_ok(bal_graph_finish(g, &err));
+    assert_ok(bal_session_create(&alone, g, &cfg, &err));
+    assert_ok(bal_session_save(alone, scratch("alone"), NULL, &err));
+    Net net = net_open(net_backend(0), 1, 1);
+    float *before = weights(&net), *after, a[NET_FEATURES * NET_FEATURES * 9], b[NET_FEATURES * NET_FEATURES * 9];
+    int64_t n;
+    assert_fails(bal_session_load_under(net.s, "visual.", scratch("alone"), &err), BAL_E_SHAPE, "conv1.weight");
+    assert_fails(bal_session_load_under(net.s, "sound.", scratch("alone"), &err), BAL_E_ARG, "\"sound.\"");
+    after = net_vector(&net, -1, &n);
+    assert_memory_equal(before, after, (size_t)n * sizeof *after); /* untouched by what does not fit */
+    assert_ok(bal_session_load_under(net.s, "audio.", scratch("alone"), &err));
+    assert_ok(bal_session_param_get(net.s, bal_session_find_param(net.s, "audio.conv3.weight"), a, &err));
+    assert_ok(bal_session_param_get(alone, bal_session_find_param(alone, "conv3.weight"), b, &err));
+    assert_memory_equal(a, b, sizeof a);
+    free(after);
+    after = net_vector(&net, -1, &n);
+    assert_memory_equal(before + n - 8, after + n - 8, 8 * sizeof *after); /* the heads stay */
+    free(before), free(after);
+    bal_session_destroy(&alone);
+    bal_graph_destroy(&g);
+    net_close(&net);
+}
+
 static void wrong_shape(void **state) {
     (void)state;
     BalError err = {0};
@@ -230,6 +271,8 @@ static BalStatus whole_life(void *user, BalError *err) {
     BAL_TRY_OR(done, bal_session_backward(s, 0, 0, false, err));
     BAL_TRY_OR(done, bal_session_update(s, &adamw, 0, 0, err));
     BAL_TRY_OR(done, bal_session_snapshot(s, &snapshot, err));
+    bal_session_release(s, &snapshot);
+    BAL_TRY_OR(done, bal_session_snapshot_state(s, &snapshot, err));
     BAL_TRY_OR(done, bal_session_save_state(s, scratch("fault"), NULL, err));
     BAL_TRY_OR(done, bal_session_load_state(s, scratch("fault"), err));
 done:
@@ -256,6 +299,7 @@ int main(void) {
         cmocka_unit_test(bad_files),
         cmocka_unit_test(halves_and_doubles),
         cmocka_unit_test(foreign_weights),
+        cmocka_unit_test(weights_under_a_prefix),
         cmocka_unit_test(wrong_shape),
         cmocka_unit_test(failing_allocations),
     };

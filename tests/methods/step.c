@@ -134,7 +134,7 @@ static void open_bench(Bench *b, Busy *state) {
     for (int i = 0; i < N; i++) b->label[i] = i % CLASSES;
     b->c.n_classes = CLASSES;
     b->c.z = b->z, b->c.dz = b->dz;
-    b->c.batch = (BalMethodBatch){b->audio, b->visual, b->label, NULL, N};
+    b->c.batch = (BalMethodBatch){.audio = b->audio, .visual = b->visual, .label = b->label, .n = N};
 }
 
 static void close_bench(Bench *b) {
@@ -210,6 +210,30 @@ static void scoring_uses_both_modalities(void **state) {
     close_bench(&b);
 }
 
+/* Masks reach the scales that are named for them, and only those; a network without any refuses them. */
+static void masks_reach_their_scales(void **state) {
+    (void)state;
+    static Bench b;
+    BalError err = {0};
+    Busy busy_state = {.factor = 1};
+    const unsigned char keep[N] = {3, 1, 3, 3};
+    open_bench(&b, &busy_state);
+    b.c.batch.keep = keep;
+    assert_fails(bal_method_forward(&busy, &b.c, 0, BAL_MODE_EVAL, &err), BAL_E_ARG, "no scale \"visual.keep\"");
+    close_bench(&b);
+}
+
+static void without_a_trainer_nothing_is_asked_of_it(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalMethodCtx c = {0};
+    const BalSample *list;
+    int64_t n;
+    assert_ok(bal_method_log(&c, "k", 1, &err));
+    assert_fails(bal_method_clips(&c, BAL_PART_TRAIN, &list, &n, &err), BAL_E_UNSUPPORTED, "needs a trainer");
+    assert_fails(bal_method_train(&c, NULL, 0, 1, plan, NULL, 0, &err), BAL_E_UNSUPPORTED, "needs a trainer");
+}
+
 static void unknown_names_are_helped(void **state) {
     (void)state;
     BalError err = {0};
@@ -226,6 +250,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_sub_step_moves_what_it_names),
         cmocka_unit_test(scoring_uses_both_modalities),
+        cmocka_unit_test(masks_reach_their_scales),
+        cmocka_unit_test(without_a_trainer_nothing_is_asked_of_it),
         cmocka_unit_test(unknown_names_are_helped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,185 @@
+/* What the trainer does for a method's hooks between epochs (method.h): lists of clips, passes, metrics.
+ *
+ * Passes use the readers and the order of the epochs, so they are for the time when no epoch is under way. What a hook does this way
+ * is repeated from the last checkpoint where a run is killed in the middle of it; nothing is written before the hook has ended. */
+#include <math.h>
+#include <string.h>
+#include "base/mem.h"
+#include "dataset/groups.h"
+#include "train/run.h"
+
+static const unsigned char BOTH = BAL_TAG_AUDIO | BAL_TAG_VISUAL;
+
+static BalStatus between_epochs(const BalRun *run, BalError *err) {
+    return run->between ? BAL_OK : BAL_FAIL(err, BAL_E_ARG, "lists and passes are for epoch_begin and epoch_end only");
+}
+
+/* ---- the order of an epoch or pass ---- */
+
+void bal_order_reset(BalOrder *o) {
+    bal_free(o->clip);
+    bal_free(o->index);
+    bal_free(o->keep);
+    *o = (BalOrder){0};
+}
+
+/* A last batch of one clip gets the first beside it (fit.c). */
+static int64_t order_length(int64_t n, int64_t batch, bool train) {
+    return n + (train && n % batch == 1);
+}
+
+BalStatus bal_order_fill(BalOrder *o, const BalMethodPass *p, int64_t batch, uint64_t seed, BalError *err) {
+    o->n = order_length(p->n, batch, p->train);
+    o->masked = false;
+    BAL_TRY(bal_grow(&o->clip, &o->cap[0], (size_t)o->n, sizeof *o->clip, err));
+    BAL_TRY(bal_grow(&o->index, &o->cap[1], (size_t)o->n, sizeof *o->index, err));
+    BAL_TRY(bal_grow(&o->keep, &o->cap[2], (size_t)o->n, sizeof *o->keep, err));
+    for (int64_t i = 0; i < p->n; i++) o->index[i] = i;
+    if (p->train) bal_clips_shuffle(o->index, p->n, seed, p->epoch);
+    if (o->n > p->n) o->index[p->n] = o->index[0];
+    for (int64_t i = 0; i < o->n; i++) {
+        const BalSample *s = &p->sample[o->index[i]];
+        o->clip[i] = s->clip;
+        o->keep[i] = s->keep;
+        o->masked |= (s->keep & BOTH) != BOTH;
+    }
+    return BAL_OK;
+}
+
+BalMethodBatch bal_order_batch(const BalOrder *o, const BalBatch *b, int64_t first) {
+    return (BalMethodBatch){.audio = b->audio,
+                            .visual = b->visual,
+                            .label = b->label,
+                            .clip = b->clip,
+                            .n = b->n,
+                            .keep = o->masked ? o->keep + first : NULL};
+}
+
+/* ---- the table ---- */
+
+static BalStatus log_metric(void *trainer, const char *name, double value, BalError *err) {
+    BalPosition *at = &((BalRun *)trainer)->at;
+    int i = 0;
+    while (i < at->n_metrics && strcmp(at->metric[i].name, name)) i++;
+    if (strlen(name) >= sizeof at->metric->name || i == BAL_MOST_METRICS)
+        return BAL_FAIL(err, BAL_E_ARG, "metric \"%s\": at most %d names of at most %zu bytes", name, BAL_MOST_METRICS,
+                        sizeof at->metric->name - 1);
+    BalMetric *m = &at->metric[i];
+    if (i == at->n_metrics) {
+        *m = (BalMetric){0};
+        memcpy(m->name, name, strlen(name));
+        at->n_metrics++;
+    }
+    m->sum += value;
+    m->n++;
+    return BAL_OK;
+}
+
+static BalStatus clips(void *trainer, BalClipPart part, const BalSample **sample, int64_t *n, BalError *err) {
+    const BalRun *run = trainer;
+    BAL_TRY(between_epochs(run, err));
+    *sample = part == BAL_PART_TRAIN ? run->train_sample : run->val_sample;
+    *n = part == BAL_PART_TRAIN ? run->n_train : run->n_val;
+    return BAL_OK;
+}
+
+typedef struct Grouping {
+    const char **source;
+    int *label, *part;
+} Grouping;
+
+static BalStatus group(const BalRun *run, double share, Grouping *g, BalError *err) {
+    const double shares[2] = {share, 1 - share};
+    BAL_TRY(bal_alloc(&g->source, (size_t)run->n_train, sizeof *g->source, err));
+    BAL_TRY(bal_alloc(&g->label, (size_t)run->n_train, sizeof *g->label, err));
+    BAL_TRY(bal_alloc(&g->part, (size_t)run->n_train, sizeof *g->part, err));
+    for (int64_t i = 0; i < run->n_train; i++) {
+        g->source[i] = bal_store_source(run->store, run->train_sample[i].clip);
+        g->label[i] = bal_store_label(run->store, run->train_sample[i].clip);
+    }
+    return bal_groups_assign(g->source, g->label, run->n_train, shares, 2, (uint64_t)run->recipe.train.seed,
+                             BAL_RNG_HOLD_OUT, g->part, err);
+}
+
+static BalStatus hold_out(void *trainer, double share, unsigned char *held, BalError *err) {
+    const BalRun *run = trainer;
+    Grouping g = {0};
+    BAL_TRY(between_epochs(run, err));
+    if (!(share > 0 && share < 1)) return BAL_FAIL(err, BAL_E_ARG, "a share of %g of the train clips", share);
+    BalStatus rc = group(run, share, &g, err);
+    for (int64_t i = 0; i < run->n_train && rc == BAL_OK; i++) held[i] = g.part[i] == 0;
+    bal_free(g.source);
+    bal_free(g.label);
+    bal_free(g.part);
+    return rc;
+}
+
+static BalStatus run_pass(BalRun *run, const BalMethodPass *pass, BalMethodHook *fn, void *user, BalError *err) {
+    const BalTrainRecipe *t = &run->recipe.train;
+    const int64_t batch = pass->train ? t->batch : t->eval_batch;
+    BalReader *reader = pass->train ? run->train_reader : run->score_reader;
+    BalMethodCtx *c = &run->ctx;
+    const BalBatch *b;
+    BalStatus rc;
+    BAL_TRY(bal_order_fill(&run->order, pass, batch, (uint64_t)t->seed, err));
+    BAL_TRY(bal_reader_start(reader, run->order.clip, run->order.n, pass->epoch, pass->train, 0, err));
+    run->total_clips += run->order.n;
+    c->n_steps = (run->order.n + batch - 1) / batch;
+    for (c->step = 0; (rc = bal_reader_next(reader, &b, err)) == BAL_OK; c->step++) {
+        c->batch = bal_order_batch(&run->order, b, c->step * batch);
+        c->optimiser = bal_run_optimiser(run);
+        c->update_tags = 0;
+        BAL_TRY(fn(user, c, err));
+        if (!bal_run_tick(run, b->n))
+            return BAL_FAIL(err, BAL_E_CANCELLED, "stopped between two epochs of %s; the same command continues",
+                            run->dir);
+    }
+    return rc == BAL_END ? BAL_OK : rc;
+}
+
+static BalStatus pass(void *trainer, const BalMethodPass *p, BalMethodHook *fn, void *user, BalError *err) {
+    BalRun *run = trainer;
+    BAL_TRY(between_epochs(run, err));
+    const BalMethodCtx was = run->ctx;
+    BalStatus rc = run_pass(run, p, fn, user, err);
+    run->ctx = was;
+    return rc;
+}
+
+void bal_run_use(BalRun *run, const BalSample *sample, int64_t n) {
+    const int64_t batch = run->recipe.train.batch;
+    run->sample = sample;
+    run->n_sample = n;
+    run->n_steps = run->ctx.n_steps = (order_length(n, batch, true) + batch - 1) / batch;
+}
+
+BalStatus bal_run_sample(BalRun *run, const BalSample *sample, int64_t n, BalError *err) {
+    BalSample *copy;
+    if (n < 2) return BAL_FAIL(err, BAL_E_ARG, "a list of %lld samples; an epoch needs at least 2", (long long)n);
+    for (int64_t i = 0; i < n; i++)
+        if (sample[i].clip < 0 || sample[i].clip >= run->n)
+            return BAL_FAIL(err, BAL_E_ARG, "sample %lld: the store has no clip %lld", (long long)i,
+                            (long long)sample[i].clip);
+    BAL_TRY(bal_alloc(&copy, (size_t)n, sizeof *copy, err));
+    memcpy(copy, sample, (size_t)n * sizeof *copy);
+    bal_free(run->own_sample);
+    run->own_sample = copy;
+    bal_run_use(run, copy, n);
+    return BAL_OK;
+}
+
+static BalStatus sample(void *trainer, const BalSample *list, int64_t n, BalError *err) {
+    BAL_TRY(between_epochs(trainer, err));
+    return bal_run_sample(trainer, list, n, err);
+}
+
+const BalTrainServices bal_train_services = {log_metric, clips, hold_out, pass, sample};
+
+BalStatus bal_run_hook(BalRun *run, BalMethodHook *fn, BalError *err) {
+    if (!fn) return BAL_OK;
+    run->between = true;
+    run->ctx.optimiser = bal_run_optimiser(run);
+    BalStatus rc = fn(run->method.self, &run->ctx, err);
+    run->between = false;
+    return rc;
+}
