@@ -44,6 +44,8 @@ BAL_API void bal_graph_destroy(BalGraph **g);
 BAL_API void bal_graph_scope(BalGraph *g, const char *prefix, unsigned tags);
 
 BAL_API BalVal bal_graph_input(BalGraph *g, const char *name, BalShape shape);
+/* An input that is zero until it is set, and again once it is set to NULL: what takes the place of a gate or of a modality. */
+BAL_API BalVal bal_graph_optional(BalGraph *g, const char *name, BalShape shape);
 typedef struct BalConvAttr {
     int out_ch, kernel[3], stride[3], pad[3];
     bool bias;
@@ -63,10 +65,14 @@ BAL_API BalVal bal_graph_avgpool(BalGraph *g, BalVal x,
 /* Mean over all spatial axes and over the rows of a clip: [rows,C,...] -> [1,C]. */
 BAL_API BalVal bal_graph_mean(BalGraph *g, BalVal x);
 BAL_API BalVal bal_graph_linear(BalGraph *g, const char *name, BalVal x, int out, bool bias, unsigned tags);
+/* The weight W [O,I] and bias b of the linear layer that made `of`, used once more: y = W[:, first : first + C] x + bias_share b for
+ * x [rows,C]; without a bias there is none. Its gradients are added to those of that layer. */
+BAL_API BalVal bal_graph_linear_part(BalGraph *g, BalVal of, BalVal x, int first, double bias_share);
 BAL_API BalVal bal_graph_add(BalGraph *g, BalVal a, BalVal b);
 /* Elementwise; b may be [1,C] or [rows,C] against a's [rows,C,...]: then b is spread over space (and frames). */
 BAL_API BalVal bal_graph_mul(BalGraph *g, BalVal a, BalVal b);
-BAL_API BalVal bal_graph_concat(BalGraph *g, const BalVal *x, int n); /* on the channel axis */
+BAL_API BalVal bal_graph_concat(BalGraph *g, const BalVal *x, int n);    /* on the channel axis */
+BAL_API BalVal bal_graph_slice(BalGraph *g, BalVal x, int first, int n); /* channels first to first + n - 1 */
 /* Multiply each clip's rows by a coefficient that the session holds under `name` ([n] floats, 1 until set): masks, dropout. */
 BAL_API BalVal bal_graph_scale(BalGraph *g, const char *name, BalVal x);
 /* A value that can be read after forward and be given a gradient before backward: logits, features. */

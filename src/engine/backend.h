@@ -18,7 +18,10 @@
  *   add        [0],[1]                                          out      [0],[1]                       (forward: y may be x[0]'s memory)
  *   mul        [0],[1]                                          out      [0],[1]       ([1]: like [0], or [clips,C], or [clips*rows,C])
  *   concat     [0..n)                                           out      [0..n)                        (channel axis)
+ *   slice      [0]                                              out      [0]                           (channels from `first` on)
  *   scale      [0], coef: [n] floats of the backend's memory    out      [0]
+ *
+ * linear writes only the columns of dw that meet x, and with bias_share != 1 that share of the bias' gradient.
  *
  * bn with `pool` set is y = maxpool(relu(bn(x))), the window in kernel, stride and pad, never with a residual. The planner asks
  * supports() for it where a graph has that pair (the stem of a ResNet) and otherwise runs two kernels. */
@@ -45,6 +48,7 @@ typedef enum BalOpKind {
     BAL_OP_ADD,
     BAL_OP_MUL,
     BAL_OP_CONCAT,
+    BAL_OP_SLICE,
     BAL_OP_SCALE,
     BAL_OP_COUNT
 } BalOpKind;
@@ -68,6 +72,9 @@ typedef struct BalOp { /* shapes are those of the real batch: dim[0] = n * rows 
     bool bias, relu, residual, pool;  /* conv, linear / bn / bn / bn: see above */
     bool no_dx;           /* conv: dx[0] is never wanted (x is an input); the same in all phases of a layer */
     double eps, momentum; /* bn */
+    int first;            /* slice: first channel; linear: first column of the weight that meets x */
+    int columns;          /* linear: of the whole weight, which other layers may use too */
+    double bias_share;    /* linear: how much of the bias is added */
 } BalOp;
 
 static inline BalDtype bal_value_dtype(const BalShape *shape, BalDtype dtype) {

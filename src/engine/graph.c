@@ -146,7 +146,8 @@ static void param_add(BalGraph *g, int which, const char *suffix, BalShape shape
     for (int i = shape.rank; i < BAL_MAX_DIMS; i++) shape.dim[i] = 1;
     const bool frozen = g->tags & BAL_TAG_FROZEN, trainable = which < 2 && !frozen;
     if (frozen && n->tracked) fail(g, BAL_E_ARG, n->op.name, "a frozen layer cannot follow a trainable one");
-    g->param[g->n_params] = (GraphParam){{name, shape, g->tags | tags, trainable}, g->n_nodes - 1, which};
+    g->param[g->n_params] =
+        (GraphParam){.is = {name, shape, g->tags | tags, trainable}, .node = g->n_nodes - 1, .which = which};
     n->param[which] = g->n_params++;
     n->tracked |= trainable;
 }
@@ -171,6 +172,12 @@ BalVal bal_graph_input(BalGraph *g, const char *name, BalShape shape) {
     op.out = shape;
     op.rows = (int)shape.dim[0];
     return node_add(g, &op, NULL, name_make(g, NULL, name, ""));
+}
+
+BalVal bal_graph_optional(BalGraph *g, const char *name, BalShape shape) {
+    const BalVal y = bal_graph_input(g, name, shape);
+    if (y) graph_producer(g, y)->optional = true;
+    return y;
 }
 
 /* ---- window ops: convolution and pools ---- */
@@ -262,11 +269,41 @@ BalVal bal_graph_linear(BalGraph *g, const char *name, BalVal x, int out, bool b
     if (!op_begin(g, &op, BAL_OP_LINEAR, name, &x, 1)) return 0;
     if (op.in[0].rank != 2) fail_shapes(g, &op, "needs features [rows, C]: put a mean before it");
     op.bias = bias;
+    op.bias_share = 1;
+    op.columns = (int)op.in[0].dim[1];
     op.out.dim[1] = out;
     const BalVal y = node_add(g, &op, &x, NULL);
     param_add(g, 0, ".weight", (BalShape){2, {out, op.in[0].dim[1]}}, BAL_TAG_FC | tags);
     if (bias) param_add(g, 1, ".bias", (BalShape){1, {out}}, BAL_TAG_FC | tags);
     return g->rc < 0 ? 0 : y;
+}
+
+BalVal bal_graph_linear_part(BalGraph *g, BalVal of, BalVal x, int first, double bias_share) {
+    const GraphNode *layer = of < 1 || of > g->n_nodes ? NULL : graph_producer(g, of);
+    BalOp op;
+    if (!op_begin(g, &op, BAL_OP_LINEAR, "linear_part", &x, 1)) return 0;
+    if (!layer || layer->op.kind != BAL_OP_LINEAR) {
+        fail(g, BAL_E_ARG, op.name, "the layer whose weights it uses is no linear layer");
+        return 0;
+    }
+    const int at[2] = {layer->param[0], layer->param[1]};
+    op.name = layer->op.name;
+    op.bias = layer->op.bias;
+    op.bias_share = bias_share;
+    op.columns = layer->op.columns;
+    op.first = first;
+    if (op.in[0].rank != 2 || first < 0 || first + op.in[0].dim[1] > op.columns)
+        fail_shapes(g, &op, "needs features [rows, C] that meet as many columns of the weight");
+    op.out.dim[1] = layer->op.out.dim[1];
+    const BalVal y = node_add(g, &op, &x, NULL);
+    if (!y) return 0;
+    GraphNode *n = graph_producer(g, y);
+    for (int i = 0; i < 2 && at[i] >= 0; i++) {
+        n->param[i] = at[i];
+        n->tracked |= g->param[at[i]].is.trainable;
+        g->param[at[i]].shared = true;
+    }
+    return y;
 }
 
 BalVal bal_graph_add(BalGraph *g, BalVal a, BalVal b) {
@@ -299,6 +336,16 @@ BalVal bal_graph_concat(BalGraph *g, const BalVal *x, int n) {
         op.out.dim[1] += op.in[i].dim[1];
     }
     return node_add(g, &op, x, NULL);
+}
+
+BalVal bal_graph_slice(BalGraph *g, BalVal x, int first, int n) {
+    BalOp op;
+    if (!op_begin(g, &op, BAL_OP_SLICE, "slice", &x, 1)) return 0;
+    if (first < 0 || n < 1 || first + (int64_t)n > op.in[0].dim[1])
+        fail_shapes(g, &op, "the input has no such channels");
+    op.first = first;
+    op.out.dim[1] = n;
+    return node_add(g, &op, &x, NULL);
 }
 
 BalVal bal_graph_scale(BalGraph *g, const char *name, BalVal x) {

@@ -11,12 +11,14 @@ typedef struct GraphNode {
     int param[4];      /* indices by BalOp's `which`, -1: none */
     const char *label; /* input and scale: the name under which the session is handed data */
     bool live;         /* an output depends on it */
+    bool optional;     /* input: zero where it was not set */
     bool tracked;      /* depends on a trainable parameter, so that its output has a gradient */
 } GraphNode;
 
 typedef struct GraphParam {
     BalParam is;
-    int node, which;
+    int node, which; /* the layer that declared it */
+    bool shared;     /* other layers use it too: each adds its gradient to a buffer that was cleared */
 } GraphParam;
 
 typedef struct GraphOutput {

@@ -177,7 +177,9 @@ BalStatus bal_session_set(BalSession *s, int slot, const char *name, const float
         Held *h = &at->held[i];
         if (!node->label || strcmp(node->label, name)) continue;
         h->n = 0;
-        if (node->op.kind == BAL_OP_INPUT)
+        if (!data && node->op.kind == BAL_OP_INPUT && !node->optional)
+            return BAL_FAIL(err, BAL_E_ARG, "no data for input \"%s\"", name);
+        if (data && node->op.kind == BAL_OP_INPUT)
             BAL_TRY(set_input(s, h, &node->op.out, data, n, err));
         else if (data)
             BAL_TRY(set_scale(s, h, data, n, err));
@@ -187,14 +189,24 @@ BalStatus bal_session_set(BalSession *s, int slot, const char *name, const float
     return BAL_FAIL(err, BAL_E_ARG, "the graph has no input or scale \"%s\"", name);
 }
 
-/* Inputs must have been set for n clips; coefficients that were not set become 1. */
+static BalStatus set_zero(BalSession *s, Held *h, const BalShape *clip, BalError *err) {
+    const BalShape full = batched(*clip, s->cfg.batch);
+    BAL_TRY(enlarge(s, &h->at, &h->bytes, s->b->value_bytes(s->self, &full, bal_value_dtype(clip, s->cfg.dtype)), err));
+    return s->b->zero(s->self, h->at, h->bytes, err);
+}
+
+/* Inputs must have been set for n clips; coefficients that were not set become 1, optional inputs 0. */
 static BalStatus check_held(BalSession *s, Slot *slot, int n, BalError *err) {
     for (int i = 0; i < s->g->n_nodes; i++) {
         const GraphNode *node = &s->g->node[i];
         Held *h = &slot->held[i];
         if (!node->label || !node->live || h->n == n) continue;
-        if (h->n || node->op.kind == BAL_OP_INPUT)
+        if (h->n || (node->op.kind == BAL_OP_INPUT && !node->optional))
             return BAL_FAIL(err, BAL_E_ARG, "\"%s\" was set for %d clips, the pass has %d", node->label, h->n, n);
+        if (node->optional) {
+            BAL_TRY(set_zero(s, h, &node->op.out, err));
+            continue;
+        }
         for (int k = 0; k < n; k++) s->host[k] = 1;
         BAL_TRY(set_scale(s, h, s->host, n, err));
     }
@@ -317,16 +329,18 @@ static BalStatus merge(BalSession *s, const PlanValue *v, void **dy, int *n, Bal
     return BAL_OK;
 }
 
+static BalStatus clear(BalSession *s, float *grad, int i, BalError *err) {
+    return s->b->zero(s->self, grad + s->place[i].at, s->place[i].floats * sizeof *grad, err);
+}
+
 static BalStatus op_backward(BalSession *s, Slot *slot, PlanOp *o, float *grad, bool add, BalError *err) {
     const GraphNode *node = &s->g->node[o->node];
     void *dy[PLAN_MAX_SHARES];
     int n = gather(s, slot, o->out, dy);
+    const bool shared = node->param[0] >= 0 && s->g->param[node->param[0]].shared; /* cleared already */
     if (!n) {
-        for (int i = 0; !add && i < 2; i++) {
-            if (node->param[i] < 0) continue;
-            const ParamPlace *p = &s->place[node->param[i]];
-            BAL_TRY(s->b->zero(s->self, grad + p->at, p->floats * sizeof(float), err));
-        }
+        for (int i = 0; !add && !shared && i < 2; i++)
+            if (node->param[i] >= 0) BAL_TRY(clear(s, grad, node->param[i], err));
         return BAL_OK;
     }
     BAL_TRY(merge(s, &slot->plan->value[o->out - 1], dy, &n, err));
@@ -335,7 +349,7 @@ static BalStatus op_backward(BalSession *s, Slot *slot, PlanOp *o, float *grad, 
     for (int i = 0; i < o->op.n_in; i++) a.dx[i] = piece_at(slot, o->dx[i]);
     for (int i = 0; i < 2; i++)
         if (node->param[i] >= 0) a.dw[i] = grad + s->place[node->param[i]].at;
-    a.add_dw = add;
+    a.add_dw = add || shared;
     BAL_TRY(s->b->run(s->self, o->backward_kernel, &a, err));
     for (int i = 0; i < o->op.n_in; i++) o->given[i] = o->dx[i] >= 0;
     return BAL_OK;
@@ -353,6 +367,8 @@ BalStatus bal_session_backward(BalSession *s, int slot, int grad, bool add, BalE
     at->sweeps += 1;
     Plan *p = at->plan;
     for (int k = 0; k < p->n_ops; k++) memset(p->op[k].given, 0, sizeof p->op[k].given);
+    for (int i = 0; !add && i < s->g->n_params; i++)
+        if (s->g->param[i].shared && s->g->param[i].is.trainable) BAL_TRY(clear(s, s->grad[grad], i, err));
     for (int k = p->n_ops - 1; k >= 0; k--)
         if (p->op[k].backward) BAL_TRY(op_backward(s, at, &p->op[k], s->grad[grad], add, err));
     for (int i = 0; i < s->g->n_outputs; i++) at->seed[i].set = false;

@@ -1,5 +1,6 @@
 /* A small network with every tangle that a multimodal one may have: frames folded into the batch, a fused stem, a residual block, a
- * gate that one modality sets for the other, a scale, values with many uses, several heads. */
+ * gate that one modality sets for the other, a scale, an optional input, values with many uses, several heads, one of which shares
+ * weights. */
 #ifndef BAL_TESTS_NET_H
 #define BAL_TESTS_NET_H
 
@@ -45,11 +46,13 @@ static inline BalGraph *net_graph(void) {
     BalVal gate = bal_graph_sigmoid(g, bal_graph_linear(g, "gate", a, NET_FEATURES, true, BAL_TAG_GATE));
     v = bal_graph_relu(g, bal_graph_bn(g, "bn", bal_graph_mul(g, v, gate), 0, false));
     v = bal_graph_scale(g, "keep", bal_graph_mean(g, v));
+    v = bal_graph_add(g, v, bal_graph_optional(g, "set", bal_graph_shape(g, v)));
     BalVal z = bal_graph_linear(g, "fc", bal_graph_concat(g, (BalVal[]){a, v}, 2), NET_CLASSES, true, 0);
-    BalVal za = bal_graph_linear(g, "head", a, NET_CLASSES, false, 0);
+    BalVal za = bal_graph_linear(g, "head", bal_graph_slice(g, a, 4, NET_FEATURES - 5), NET_CLASSES, false, 0);
+    BalVal zv = bal_graph_linear_part(g, z, v, NET_FEATURES, 0.25);
     bal_graph_output(g, "logits", z);
     bal_graph_output(g, "audio", za);
-    bal_graph_output(g, "sum", bal_graph_add(g, z, za));
+    bal_graph_output(g, "sum", bal_graph_add(g, bal_graph_add(g, z, za), zv));
     bal_graph_output(g, "features", a);
     assert_ok(bal_graph_finish(g, &err));
     return g;

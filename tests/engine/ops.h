@@ -12,7 +12,8 @@ typedef struct Case {
     BalShape x[BAL_MAX_IN];           /* dim[0] as tested for parity */
     int n_in;                         /* 0: 1 */
     int bench_n;                      /* dim[0] / rows when benched; 0: not benched */
-    int out_ch, rows;                 /* conv, linear / rows per clip; 0: 1 */
+    int out_ch, rows;                 /* conv, linear, slice / rows per clip; 0: 1 */
+    int first, columns;               /* slice, linear / linear: of the whole weight where x meets a part of it */
     int kernel[3], stride[3], pad[3]; /* stride 0: 1 */
     bool bias, relu, residual, pool;
     double tol_f32, tol_bf16; /* relative L2; 0: 3e-5 and 1e-2 */

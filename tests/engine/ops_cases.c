@@ -134,6 +134,13 @@ const Case cases[] = {
     {.name = "mean of flat rows", .kind = BAL_OP_MEAN, .x = {S2(6, 20)}, .rows = 2},
     {.name = "linear", .kind = BAL_OP_LINEAR, .x = {S2(8, 512)}, .out_ch = 31, .bias = true, .bench_n = 64},
     {.name = "linear no bias", .kind = BAL_OP_LINEAR, .x = {S2(3, 37)}, .out_ch = 5},
+    {.name = "linear part",
+     .kind = BAL_OP_LINEAR,
+     .x = {S2(4, 12)},
+     .out_ch = 7,
+     .bias = true,
+     .first = 5,
+     .columns = 20},
     {.name = "add", .kind = BAL_OP_ADD, .n_in = 2, .x = {S4(2, 24, 7, 7), S4(2, 24, 7, 7)}, .bench_n = 32},
     {.name = "add flat", .kind = BAL_OP_ADD, .n_in = 2, .x = {S2(5, 6), S2(5, 6)}},
     {.name = "mul", .kind = BAL_OP_MUL, .n_in = 2, .x = {S4(2, 24, 5, 5), S4(2, 24, 5, 5)}},
@@ -142,6 +149,9 @@ const Case cases[] = {
     {.name = "mul gate per row", .kind = BAL_OP_MUL, .n_in = 2, .x = {S4(6, 24, 5, 5), S2(6, 24)}, .rows = 3},
     {.name = "concat", .kind = BAL_OP_CONCAT, .n_in = 3, .x = {S4(2, 16, 3, 3), S4(2, 5, 3, 3), S4(2, 32, 3, 3)}},
     {.name = "concat flat", .kind = BAL_OP_CONCAT, .n_in = 2, .x = {S2(5, 512), S2(5, 6)}},
+    {.name = "slice", .kind = BAL_OP_SLICE, .x = {S4(2, 48, 3, 3)}, .out_ch = 16, .first = 16},
+    {.name = "slice across", .kind = BAL_OP_SLICE, .x = {S4(2, 48, 3, 3)}, .out_ch = 21, .first = 7},
+    {.name = "slice flat", .kind = BAL_OP_SLICE, .x = {S2(5, 32)}, .out_ch = 10, .first = 22},
     {.name = "scale", .kind = BAL_OP_SCALE, .x = {S4(6, 24, 5, 5)}, .rows = 3},
     {.name = "scale flat", .kind = BAL_OP_SCALE, .x = {S2(4, 10)}},
 };
@@ -165,6 +175,9 @@ BalOp case_op(const Case *c, BalDtype dtype, int bench) {
                 .relu = c->relu,
                 .residual = c->residual,
                 .pool = c->pool,
+                .first = c->first,
+                .columns = c->columns ? c->columns : (int)c->x[0].dim[1],
+                .bias_share = c->columns ? 0.5 : 1,
                 .eps = 1e-5,
                 .momentum = 0.1};
     for (int i = 0; i < op.n_in; i++) {
@@ -196,7 +209,7 @@ BalShape param_shape(const BalOp *op, int which) {
     if ((op->kind != BAL_OP_CONV && op->kind != BAL_OP_LINEAR) || (which && !op->bias) || which > 1)
         return (BalShape){0};
     if (which) return (BalShape){1, {out, 1, 1, 1, 1}};
-    if (op->kind == BAL_OP_LINEAR) return (BalShape){2, {out, in, 1, 1, 1}};
+    if (op->kind == BAL_OP_LINEAR) return (BalShape){2, {out, op->columns, 1, 1, 1}};
     return (BalShape){5, {out, in, op->kernel[0], op->kernel[1], op->kernel[2]}};
 }
 
@@ -263,12 +276,13 @@ static void *block(Rig *r, size_t bytes, bool poison) {
     return p;
 }
 
-/* NaN in every gradient, zero in its padding, as a session's buffers have it. */
+/* NaN in every gradient, zero in its padding, as a session's buffers have it; zero too where the op writes a part of it. */
 static void poison_param(Rig *r, int which) {
     BalError err = {0};
     BalShape s = param_shape(&r->op, which);
     float *bad = malloc((size_t)shape_count(&s) * sizeof *bad);
-    for (int64_t i = 0; i < shape_count(&s); i++) bad[i] = NAN;
+    const bool part = r->op.kind == BAL_OP_LINEAR && r->op.columns != r->op.in[0].dim[1];
+    for (int64_t i = 0; i < shape_count(&s); i++) bad[i] = part ? 0 : NAN;
     rig_must(r->b->param_set(r->self, &r->op, which, r->dw[which], bad, &err), &err, "poison");
     free(bad);
 }

@@ -1,36 +1,10 @@
 /* Optimisers, schedules, first weights and the loss, against shared/vectors/methods.json and torch's formulas; on every backend. */
 #include "engine/net.h"
 #include <avbalance/models.h>
-#include "base/json.h"
+#include "base/vectors.h"
 
-static BalJson *vectors;
-
-static int load_vectors(void **state) {
-    (void)state;
-    BalError err = {0};
-    const char *path = AVB_SOURCE_DIR "/../shared/vectors/methods.json";
-    if (bal_file_exists(path))
-        assert_ok(bal_json_load(&vectors, path, &err));
-    else
-        print_message("%s is absent: vectors are not compared\n", "shared/vectors/methods.json");
-    return 0;
-}
-
-static int free_vectors(void **state) {
-    (void)state;
-    bal_json_free(&vectors);
-    return 0;
-}
-
-static const BalJson *vector(const char *name, const char *side) {
-    return bal_json_get(bal_json_get(vectors, name), side);
-}
 static double number(const BalJson *o, const char *key) {
     return bal_json_real(bal_json_get(o, key), NAN);
-}
-
-static void assert_near(const char *what, double got, double want, double relative) {
-    if (!(fabs(got - want) <= relative * fabs(want) + 1e-12)) fail_msg("%s: %.10g instead of %.10g", what, got, want);
 }
 
 /* One linear layer of two weights: the smallest network with a parameter. */
@@ -69,7 +43,6 @@ static void follow(const char *name, BalOptimiser o, const double *w0, const dou
 static void from_vector(const char *name, BalOptimiserKind kind) {
     const BalJson *in = vector(name, "in"), *betas = bal_json_get(in, "betas");
     double w0[2], grads[8][2], after[8][2];
-    if (!vectors) skip();
     const int n = (int)bal_json_size(bal_json_get(in, "grads"));
     assert_in_range(n, 1, 8);
     for (int k = 0; k < 2; k++) {
@@ -167,7 +140,6 @@ static void schedules(void **state) {
     assert_near("cosine 5", bal_schedule_lr(&cosine, 0.1, 5), 0.055, 1e-12);
     assert_near("cosine 10", bal_schedule_lr(&cosine, 0.1, 10), 0.01, 1e-12);
     const BalJson *in = vector("steplr", "in"), *epochs = bal_json_get(in, "epochs");
-    if (!vectors) skip();
     for (size_t i = 0; i < bal_json_size(epochs); i++) {
         char key[24];
         const int64_t e = bal_json_int(bal_json_at(epochs, i), -1);
@@ -182,7 +154,6 @@ static void cross_entropy(void **state) {
     const BalJson *in = vector("softmax_ce_mean", "in"), *out = vector("softmax_ce_mean", "out");
     float z[6], dz[6], p[6];
     int32_t y[2];
-    if (!vectors) skip();
     for (size_t i = 0; i < 6; i++)
         z[i] = (float)bal_json_real(bal_json_at(bal_json_at(bal_json_get(in, "logits"), i / 3), i % 3), NAN);
     for (size_t i = 0; i < 2; i++) y[i] = (int32_t)bal_json_int(bal_json_at(bal_json_get(in, "label"), i), -1);
@@ -220,7 +191,6 @@ static void first_weights(void **state) {
                                           {"layer4.0.conv1.weight", "3x3_512"},
                                           {"layer3.0.downsample.0.weight", "1x1_256"}};
     const BalJson *out = bal_json_get(vector("init_std", "out"), "kaiming_normal_fan_out");
-    if (!vectors) skip();
     assert_ok(bal_model_find(&model, "resnet18", &err));
     assert_ok(bal_graph_create(&g, &err));
     BalVal f = bal_model_encode(model, g, bal_graph_input(g, "x", (BalShape){4, {1, 3, 32, 32}}));
@@ -283,5 +253,5 @@ int main(void) {
         cmocka_unit_test(adamw),         cmocka_unit_test(masks),         cmocka_unit_test(schedules),
         cmocka_unit_test(cross_entropy), cmocka_unit_test(first_weights), cmocka_unit_test(gradient_edits),
     };
-    return cmocka_run_group_tests(tests, load_vectors, free_vectors);
+    return cmocka_run_group_tests(tests, vectors_open, vectors_close);
 }

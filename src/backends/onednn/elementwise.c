@@ -1,4 +1,4 @@
-/* Elementwise ops and concat. All but concat are one pass over flat memory or over slabs. */
+/* Elementwise ops, concat and slice. All but these two are one pass over flat memory or over slabs. */
 #include <math.h>
 #include <string.h>
 #include "backends/onednn/onednn.h"
@@ -222,27 +222,28 @@ BalStatus bal_onednn_scale(BalOnednn *b, BalKernel *k, BalKernelNeeds *needs, Ba
     return BAL_OK;
 }
 
-/* ---- concat on the channel axis ---- */
+/* ---- concat and slice on the channel axis ---- */
 
 /* Place of (channel, position) inside one row of a value. */
 static int64_t in_row(const BalView *v, int64_t c, int64_t s) {
     return v->lanes == 1 ? c * v->s + s : ((c / BAL_LANES) * v->s + s) * BAL_LANES + c % BAL_LANES;
 }
 
-/* Row n of part `part` to or from its channels [first, ...) of the whole. */
-static void concat_row(const Each *e, const BalView *part, int64_t n, int64_t first, char *piece, char *whole) {
+/* Row n of part `part` to or (apart) from its channels [first, ...) of the whole, whose view is e->v. */
+static void concat_row(const Each *e, bool apart, const BalView *part, int64_t n, int64_t first, char *piece,
+                       char *whole) {
     const size_t size = e->bf16 ? 2 : 4;
     const int64_t row = part->g * part->s * part->lanes;
     char *a = piece + (size_t)(n * row) * size, *b = whole + (size_t)(n * e->v.g * e->v.s * e->v.lanes) * size;
     if (part->lanes == e->v.lanes && (part->lanes == 1 || first % BAL_LANES == 0)) {
         b += (size_t)(first * part->s) * size;
-        memcpy(e->backward ? a : b, e->backward ? b : a, (size_t)row * size);
+        memcpy(apart ? a : b, apart ? b : a, (size_t)row * size);
         return;
     }
     for (int64_t c = 0; c < part->g * part->lanes; c++)
         for (int64_t s = 0; s < part->s; s++) {
             char *p = a + (size_t)in_row(part, c, s) * size, *q = b + (size_t)in_row(&e->v, first + c, s) * size;
-            memcpy(e->backward ? p : q, e->backward ? q : p, size);
+            memcpy(apart ? p : q, apart ? q : p, size);
         }
 }
 
@@ -254,7 +255,7 @@ static void concat_part(void *arg, int t, int nt) {
         const BalView part = bal_view(&e->op->in[i], e->op->dtype);
         char *piece = e->backward ? e->a->dx[i] : (char *)(uintptr_t)e->a->x[i];
         char *whole = e->backward ? (char *)(uintptr_t)e->a->dy[0] : e->a->y;
-        for (int64_t n = from; n < to && piece; n++) concat_row(e, &part, n, first, piece, whole);
+        for (int64_t n = from; n < to && piece; n++) concat_row(e, e->backward, &part, n, first, piece, whole);
         first += e->op->in[i].dim[1];
     }
 }
@@ -270,5 +271,30 @@ static BalStatus concat_run(BalOnednn *b, BalKernel *k, const BalArgs *a, BalErr
 BalStatus bal_onednn_concat(BalOnednn *b, BalKernel *k, BalKernelNeeds *needs, BalError *err) {
     (void)b, (void)needs, (void)err;
     k->run = concat_run;
+    return BAL_OK;
+}
+
+static void slice_part(void *arg, int t, int nt) {
+    const Each *e = arg;
+    const BalView part = bal_view(&e->op->out, e->op->dtype);
+    const int64_t row = e->v.g * e->v.s * e->v.lanes;
+    char *piece = e->backward ? (char *)(uintptr_t)e->a->dy[0] : e->a->y;
+    char *whole = e->backward ? e->a->dx[0] : (char *)(uintptr_t)e->a->x[0];
+    int64_t from, to;
+    bal_share(e->v.n, t, nt, &from, &to);
+    for (int64_t n = from; n < to; n++) {
+        if (e->backward) memset(off(e, whole, n * row), 0, (size_t)row * (e->bf16 ? 2 : 4));
+        concat_row(e, !e->backward, &part, n, e->op->first, piece, whole);
+    }
+}
+
+static BalStatus slice_run(BalOnednn *b, BalKernel *k, const BalArgs *a, BalError *err) {
+    (void)err;
+    return bal_is_backward(k->phase) && !a->dx[0] ? BAL_OK : each(b, k, a, slice_part);
+}
+
+BalStatus bal_onednn_slice(BalOnednn *b, BalKernel *k, BalKernelNeeds *needs, BalError *err) {
+    (void)b, (void)needs, (void)err;
+    k->run = slice_run;
     return BAL_OK;
 }

@@ -22,6 +22,7 @@ int64_t bal_weight_channels(const BalOp *op) {
 
 static WeightShape weight_shape(const BalOp *op) {
     WeightShape w = {.out = op->out.dim[1], .in = op->in[0].dim[1], .taps = 1};
+    if (op->kind == BAL_OP_LINEAR) w.in = op->columns;
     if (op->kind == BAL_OP_CONV) w.taps = (int64_t)op->kernel[0] * op->kernel[1] * op->kernel[2];
     w.stored_in = op->kind == BAL_OP_CONV ? bal_weight_channels(op) : w.in;
     if (op->kind != BAL_OP_CONV || w.out % 16 != 0)

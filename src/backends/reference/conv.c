@@ -150,28 +150,35 @@ void ref_conv_backward(const RefCall *c) {
     if (c->op->bias && c->dw[1]) bias_grad(c, &out);
 }
 
+/* Column k of x meets column first + k of the weight [out, columns]. */
 void ref_linear_forward(const RefCall *c) {
-    const int64_t n = c->op->out.dim[0], out = c->op->out.dim[1], in = c->op->in[0].dim[1];
+    const BalOp *op = c->op;
+    const int64_t n = op->out.dim[0], out = op->out.dim[1], in = op->in[0].dim[1];
     for (int64_t i = 0; i < n * out; i++) {
-        const float *x = c->x[0] + i / out * in, *w = c->w[0] + i % out * in;
-        double sum = c->op->bias ? c->w[1][i % out] : 0;
+        const float *x = c->x[0] + i / out * in, *w = c->w[0] + i % out * op->columns + op->first;
+        double sum = op->bias ? op->bias_share * c->w[1][i % out] : 0;
         for (int64_t k = 0; k < in; k++) sum += (double)x[k] * w[k];
         c->y[i] = (float)sum;
     }
 }
 
 void ref_linear_backward(const RefCall *c) {
-    const RefDims out = ref_dims(&c->op->out);
-    const int64_t in = c->op->in[0].dim[1];
-    for (int64_t i = 0; c->dx[0] && i < out.n * in; i++) {
+    const BalOp *op = c->op;
+    const int64_t n = op->out.dim[0], out = op->out.dim[1], in = op->in[0].dim[1];
+    for (int64_t i = 0; c->dx[0] && i < n * in; i++) {
         double sum = 0;
-        for (int64_t o = 0; o < out.c; o++) sum += (double)c->dy[i / in * out.c + o] * c->w[0][o * in + i % in];
+        const float *w = c->w[0] + op->first + i % in;
+        for (int64_t o = 0; o < out; o++) sum += (double)c->dy[i / in * out + o] * w[o * op->columns];
         c->dx[0][i] = (float)sum;
     }
-    for (int64_t i = 0; c->dw[0] && i < out.c * in; i++) {
+    for (int64_t i = 0; c->dw[0] && i < out * in; i++) {
         double sum = 0;
-        for (int64_t n = 0; n < out.n; n++) sum += (double)c->dy[n * out.c + i / in] * c->x[0][n * in + i % in];
-        put(&c->dw[0][i], c->add_dw, sum);
+        for (int64_t r = 0; r < n; r++) sum += (double)c->dy[r * out + i / in] * c->x[0][r * in + i % in];
+        put(&c->dw[0][i / in * op->columns + op->first + i % in], c->add_dw, sum);
     }
-    if (c->op->bias && c->dw[1]) bias_grad(c, &out);
+    for (int64_t o = 0; op->bias && c->dw[1] && o < out; o++) {
+        double sum = 0;
+        for (int64_t r = 0; r < n; r++) sum += c->dy[r * out + o];
+        put(&c->dw[1][o], c->add_dw, op->bias_share * sum);
+    }
 }

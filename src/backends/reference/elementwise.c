@@ -89,6 +89,19 @@ void ref_concat_backward(const RefCall *c) {
     }
 }
 
+void ref_slice_forward(const RefCall *c) {
+    const RefDims in = ref_dims(&c->op->in[0]), out = ref_dims(&c->op->out);
+    const int64_t row = in.c * in.space, len = out.c * out.space, at = c->op->first * in.space;
+    for (int64_t n = 0; n < out.n; n++) memcpy(c->y + n * len, c->x[0] + n * row + at, (size_t)len * sizeof *c->y);
+}
+
+void ref_slice_backward(const RefCall *c) {
+    const RefDims in = ref_dims(&c->op->in[0]), out = ref_dims(&c->op->out);
+    const int64_t row = in.c * in.space, len = out.c * out.space, at = c->op->first * in.space;
+    memset(c->dx[0], 0, (size_t)(in.n * row) * sizeof *c->dy);
+    for (int64_t n = 0; n < out.n; n++) memcpy(c->dx[0] + n * row + at, c->dy + n * len, (size_t)len * sizeof *c->dy);
+}
+
 static void scale(const RefCall *c, const float *from, float *to) {
     const RefDims d = ref_dims(&c->op->out);
     const int64_t row = d.c * d.space;

@@ -35,6 +35,7 @@ static const RefOp ref_ops[BAL_OP_COUNT] = {
     [BAL_OP_ADD] = {ref_add_forward, ref_add_backward},
     [BAL_OP_MUL] = {ref_mul_forward, ref_mul_backward},
     [BAL_OP_CONCAT] = {ref_concat_forward, ref_concat_backward},
+    [BAL_OP_SLICE] = {ref_slice_forward, ref_slice_backward},
     [BAL_OP_SCALE] = {ref_scale_forward, ref_scale_backward},
 };
 
@@ -134,7 +135,7 @@ static size_t param_count(const BalOp *op, int which) {
     const size_t out = (size_t)op->out.dim[1], in = (size_t)op->in[0].dim[1];
     if (op->kind == BAL_OP_BN) return in;
     if (which > 0) return out;
-    if (op->kind == BAL_OP_LINEAR) return out * in;
+    if (op->kind == BAL_OP_LINEAR) return out * (size_t)op->columns;
     return out * in * (size_t)op->kernel[0] * (size_t)op->kernel[1] * (size_t)op->kernel[2];
 }
 

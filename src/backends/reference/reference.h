@@ -35,7 +35,8 @@ RefFn ref_maxpool_forward, ref_maxpool_backward, ref_avgpool_forward, ref_avgpoo
 RefFn ref_mean_forward, ref_mean_backward;
 RefFn ref_relu_forward, ref_relu_backward, ref_sigmoid_forward, ref_sigmoid_backward;
 RefFn ref_add_forward, ref_add_backward, ref_mul_forward, ref_mul_backward;
-RefFn ref_concat_forward, ref_concat_backward, ref_scale_forward, ref_scale_backward;
+RefFn ref_concat_forward, ref_concat_backward, ref_slice_forward, ref_slice_backward;
+RefFn ref_scale_forward, ref_scale_backward;
 
 /* Window positions o of one axis whose input index o*stride - pad + k lies in [0,size): *lo <= o < *hi. */
 static inline void ref_range(int64_t size, int64_t out, int stride, int pad, int k, int64_t *lo, int64_t *hi) {
