@@ -1,4 +1,5 @@
-/* Encoders: networks that turn the frames or the spectrogram of a clip into one feature vector. One const table per network. */
+/* Networks, described on the engine's graph alone: encoders, which turn the frames or the spectrogram of a clip into one feature
+ * vector, heads that fuse two of them, and gates by which two encoders talk. One const table per encoder and per head. */
 #ifndef AVBALANCE_MODELS_H
 #define AVBALANCE_MODELS_H
 
@@ -22,5 +23,36 @@ BAL_API BalVal bal_model_encode(const BalModelOps *model, BalGraph *g, BalVal x)
 BAL_API BAL_MUST_USE BalStatus bal_model_find(const BalModelOps **out, const char *name, BalError *err);
 BAL_API int bal_model_count(void);
 BAL_API const BalModelOps *bal_model_at(int i); /* NULL outside 0..count-1 */
+
+/* ---- audio-visual networks ---- */
+/* Inputs "audio" and "visual" ([1,1,F,T], [K,C,H,W] per clip) and an encoder for each, parameters under "audio." and "visual.".
+ * f[0] audio, f[1] visual: features [1,encoder->features], readable as "features_audio" and "features_visual"; on their way to the
+ * head each clip's are multiplied by the coefficients "audio.keep" and "visual.keep", 1 until set: 0 drops a modality. */
+BAL_API void bal_fusion_encode(BalGraph *g, const BalModelOps *encoder, BalShape audio, BalShape visual, BalVal f[2]);
+/* The same with gates (bal_mmtm) behind each of the last n_gates stages, "mmtm<stage>"; the paper's 3 of a ResNet-18 are
+ * "mmtm2" to "mmtm4". */
+BAL_API void bal_fusion_encode_gated(BalGraph *g, const BalModelOps *encoder, BalShape audio, BalShape visual,
+                                     int n_gates, BalVal f[2]);
+
+typedef struct BalFusionOps {
+    const char *name, *summary, *paper;
+    /* Layers under the scope that is set, from f as above to logits [1,n_classes]; alone[0], alone[1]: what audio, what visual alone
+     * says (methods.md 4.2), from the same weights and differentiable too. */
+    BalVal (*head)(BalGraph *g, const BalVal f[2], int n_classes, BalVal alone[2]);
+} BalFusionOps;
+/* The head's parameters under "head.", its outputs "logits", "logits_audio" and "logits_visual" [1,n_classes]. */
+BAL_API void bal_fusion_head(BalGraph *g, const BalFusionOps *fusion, const BalVal f[2], int n_classes);
+/* By name: concat, sum, film, gated, heads; BAL_E_ARG names the closest and lists all. *out has static storage. */
+BAL_API BAL_MUST_USE BalStatus bal_fusion_find(const BalFusionOps **out, const char *name, BalError *err);
+BAL_API int bal_fusion_count(void);
+BAL_API const BalFusionOps *bal_fusion_at(int i); /* NULL outside 0..count-1 */
+
+/* Gates between the maps x[0] audio [rows,Ca,...] and x[1] visual [rows,Cv,...] of two encoders, which x then names: with s the means
+ * over space and rows, h = relu(squeeze [s_audio; s_visual]) of width (Ca + Cv) / 2, x_m <- x_m * sigmoid(excite_m h) (MMTM, Joze et
+ * al. 2020, in the form of Wu et al. 2022). Tags: GATE with SHARED (squeeze), AUDIO, VISUAL (excite).
+ * Outputs [1,Cm]: "<name>.squeeze_audio", "<name>.gate_audio", ..."_visual" as computed. What is used instead is
+ * keep * computed + set, with "<name>.keep_squeeze_audio" ([n], 1 until set) and "<name>.set_squeeze_audio" ([n,Cm], 0 until set), and so
+ * on for "gate" and for visual: keep 0 and a mean to set freeze a gate, or cut what flows across, without a gradient. */
+BAL_API void bal_mmtm(BalGraph *g, const char *name, BalVal x[2]);
 
 #endif
