@@ -87,7 +87,8 @@ typedef struct BalMethodOps {
     BalStatus (*predict)(void *self, BalMethodCtx *c, float *logits, BalError *err);
     /* (optional) probabilities [n,n_classes] from those logits; NULL: softmax */
     void (*confidence)(void *self, const float *logits, int n, int n_classes, float *p);
-    /* (optional) what a resumed run needs beside weights and moments; c holds session and sizes, but no batch */
+    /* (optional) what a resumed run needs beside weights and moments, through bal_method_put and bal_method_take; c holds session and
+     * sizes, but no batch */
     BalStatus (*save)(void *self, BalMethodCtx *c, struct BalWriter *w, BalError *err);
     BalStatus (*load)(void *self, BalMethodCtx *c, const struct BalMap *saved, BalError *err);
     void (*reset)(void *self); /* (optional) frees what self holds */
@@ -122,6 +123,12 @@ BAL_API BAL_MUST_USE BalStatus bal_method_forward(const BalMethodOps *ops, BalMe
 /* The default `loss`: forward, cross-entropy of "logits", backward. */
 BAL_API BAL_MUST_USE BalStatus bal_method_loss(const BalMethodOps *ops, BalMethodCtx *c, BalError *err);
 
+/* `save` puts pieces one after another, `load` takes them in that order. */
+BAL_API BAL_MUST_USE BalStatus bal_method_put(struct BalWriter *w, const void *data, size_t bytes, BalError *err);
+/* *at is 0 before the first piece. BAL_E_FORMAT: fewer bytes are left than asked for. */
+BAL_API BAL_MUST_USE BalStatus bal_method_take(const struct BalMap *saved, size_t *at, void *data, size_t bytes,
+                                               BalError *err);
+
 /* ---- what hooks may ask of the trainer (methods.md 10.1, S4 to S6) ----
  * Where c->services is NULL, bal_method_log does nothing and the others fail with BAL_E_UNSUPPORTED. All but bal_method_log are for
  * epoch_begin and epoch_end only (BAL_E_ARG): inside an epoch its batches are under way. */
@@ -151,7 +158,7 @@ BAL_API BAL_MUST_USE BalStatus bal_method_clips(BalMethodCtx *c, BalClipPart par
 /* Choose about `share` (0 < share < 1) of the train clips, whole sources together, classes in proportion: held[i] becomes 1 for
  * them, in the order of bal_method_clips. Depends on the seed and the clips alone. BAL_E_ARG: too few sources. */
 BAL_API BAL_MUST_USE BalStatus bal_method_hold_out(BalMethodCtx *c, double share, unsigned char *held, BalError *err);
-/* Call fn once per batch with c->batch set (and c->optimiser as the recipe has it for c->epoch); fn runs the forward pass in the mode it
+/* Call fn once per batch with c->batch set (and c->optimiser as the recipe has it for the epoch); fn runs the forward pass in the mode it
  * wants, and whatever follows. With `train`, a last batch of one clip gets the pass's first beside it. */
 BAL_API BAL_MUST_USE BalStatus bal_method_pass(BalMethodCtx *c, const BalMethodPass *pass, BalMethodHook *fn,
                                                void *user, BalError *err);

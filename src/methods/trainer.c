@@ -1,6 +1,21 @@
-/* What hooks ask of the trainer: forwarded to its table, where there is one; and nested training, which is made of its passes. */
+/* What hooks ask of the trainer: forwarded to its table, where there is one; nested training, which is made of its passes; and the
+ * pieces of a method's saved state. */
 #include <math.h>
+#include <string.h>
 #include <avbalance/method.h>
+#include "base/file.h"
+
+BalStatus bal_method_put(BalWriter *w, const void *data, size_t bytes, BalError *err) {
+    return bal_writer_add(w, data, bytes, err);
+}
+
+BalStatus bal_method_take(const BalMap *saved, size_t *at, void *data, size_t bytes, BalError *err) {
+    if (saved->size - *at < bytes)
+        return BAL_FAIL(err, BAL_E_FORMAT, "the saved state of the method has %zu bytes, more are needed", saved->size);
+    memcpy(data, saved->data + *at, bytes);
+    *at += bytes;
+    return BAL_OK;
+}
 
 static BalStatus need_trainer(const BalMethodCtx *c, const char *what, BalError *err) {
     return c->services ? BAL_OK : BAL_FAIL(err, BAL_E_UNSUPPORTED, "%s needs a trainer, and there is none here", what);

@@ -263,10 +263,10 @@ static BalStatus stop(BalRun *run, BalError *err) {
                     (long long)run->at.epoch + 1, run->dir);
 }
 
-BalOptimiser bal_run_optimiser(const BalRun *run) {
+BalOptimiser bal_run_optimiser(const BalRun *run, int64_t epoch) {
     const BalTrainRecipe *t = &run->recipe.train;
     return (BalOptimiser){.kind = (BalOptimiserKind)t->optimiser,
-                          .lr = lr_of(t, run->at.epoch),
+                          .lr = lr_of(t, epoch),
                           .momentum = t->momentum,
                           .weight_decay = t->weight_decay,
                           .beta1 = 0.9,
@@ -287,7 +287,7 @@ static void note_running(BalRun *run) {
 static BalStatus train_epoch(BalRun *run, BalError *err) {
     const BalTrainRecipe *t = &run->recipe.train;
     const BalMethodPass epoch = {run->sample, run->n_sample, true, (uint32_t)run->at.epoch};
-    const BalOptimiser o = bal_run_optimiser(run);
+    const BalOptimiser o = bal_run_optimiser(run, run->at.epoch);
     const BalBatch *b;
     BalStatus rc;
     BAL_TRY(bal_order_fill(&run->order, &epoch, t->batch, (uint64_t)t->seed, err));

@@ -109,7 +109,7 @@ BAL_MUST_USE BalStatus bal_run_hook(BalRun *run, BalMethodHook *fn, BalError *er
 void bal_run_use(BalRun *run, const BalSample *sample, int64_t n); /* the list of the coming epochs, borrowed */
 /* The same for a list of the method's, copied. BAL_E_ARG: fewer than 2 samples, no such clip. */
 BAL_MUST_USE BalStatus bal_run_sample(BalRun *run, const BalSample *sample, int64_t n, BalError *err);
-BalOptimiser bal_run_optimiser(const BalRun *run); /* as the recipe has it for the running epoch */
+BalOptimiser bal_run_optimiser(const BalRun *run, int64_t epoch); /* as the recipe has it */
 
 /* Confidence, correctness and logits of run->score_clip after the running epoch. BAL_E_CANCELLED, BAL_E_NUMERIC (names the clip). */
 BAL_MUST_USE BalStatus bal_run_evaluate(BalRun *run, BalError *err);

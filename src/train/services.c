@@ -127,7 +127,7 @@ static BalStatus run_pass(BalRun *run, const BalMethodPass *pass, BalMethodHook 
     c->n_steps = (run->order.n + batch - 1) / batch;
     for (c->step = 0; (rc = bal_reader_next(reader, &b, err)) == BAL_OK; c->step++) {
         c->batch = bal_order_batch(&run->order, b, c->step * batch);
-        c->optimiser = bal_run_optimiser(run);
+        c->optimiser = bal_run_optimiser(run, pass->train ? pass->epoch : run->at.epoch);
         c->update_tags = 0;
         BAL_TRY(fn(user, c, err));
         if (!bal_run_tick(run, b->n))
@@ -178,7 +178,7 @@ const BalTrainServices bal_train_services = {log_metric, clips, hold_out, pass, 
 BalStatus bal_run_hook(BalRun *run, BalMethodHook *fn, BalError *err) {
     if (!fn) return BAL_OK;
     run->between = true;
-    run->ctx.optimiser = bal_run_optimiser(run);
+    run->ctx.optimiser = bal_run_optimiser(run, run->at.epoch);
     BalStatus rc = fn(run->method.self, &run->ctx, err);
     run->between = false;
     return rc;

@@ -7,7 +7,7 @@ if [ "${version:-0}" -ne 14 ]; then
     echo "clang-format 14 is not here"
     exit 77
 fi
-said=$(find src include tests bench -name '*.[ch]' -exec clang-format --dry-run --Werror {} + 2>&1) && exit 0
+said=$(find src include tests bench examples -name '*.[ch]' -exec clang-format --dry-run --Werror {} + 2>&1) && exit 0
 echo "$said" | head -n 100
 echo "run: clang-format -i FILE"
 exit 1

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "engine/safetensors.h"
 #include "train/toy.h"
 
 static BalStore *heard;
@@ -148,6 +149,70 @@ static void a_loss_that_explodes_names_step_clips_and_remedy(void **state) {
     assert_false(bal_file_exists(scratch("nan/run.json")));
 }
 
+/* The checkpoint before the step that failed stays, with sound weights; the batch's clips are all written down. */
+static void the_last_good_checkpoint_stays(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalFitSpec spec = bal_fit_spec_default();
+    BalFitResult f;
+    spec.recipe = toy_recipe(heard);
+    spec.recipe.train.lr = 100;
+    spec.recipe.train.weight_decay = 10;
+    spec.recipe.train.epochs = 50;
+    spec.method = "audio";
+    spec.dir = scratch("good");
+    spec.checkpoint_s = 0;
+    assert_fails(bal_fit(heard, &spec, &f, &err), BAL_E_NUMERIC, "last_batch.txt");
+    char **names = NULL, path[512];
+    int n = 0, clips = 0;
+    assert_ok(bal_list_dir(scratch("good/checkpoint"), &names, &n, &err));
+    assert_int_equal(n, 1);
+    snprintf(path, sizeof path, "%s/%s/state.safetensors", scratch("good/checkpoint"), names[0]);
+    bal_names_free(names, n);
+    BalTensorFile t;
+    float w[16 * 16 * 9];
+    assert_ok(bal_tensors_open(&t, path, &err));
+    assert_ok(bal_tensor_floats(bal_tensors_find(&t, "fc.bias"), w, &err));
+    for (int i = 0; i < 3; i++) assert_true(isfinite(w[i]));
+    bal_tensors_close(&t);
+    char *list = load_text(scratch("good/last_batch.txt"));
+    for (const char *c = list; *c; c++) clips += *c == '\n';
+    assert_int_equal(clips, 16);
+    bal_free(list);
+}
+
+/* What selection on test data would have said stands beside the result, from the log, and chooses nothing. */
+static void the_best_test_epoch_is_reported_and_not_used(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalRecipe r = toy_recipe(heard);
+    r.train.epochs = 6;
+    r.train.patience = 0;
+    BalFitResult f, again;
+    assert_ok(toy_fit(heard, "visual", &r, scratch("best"), &f, &err));
+    char *log = load_text(scratch("best/log.jsonl"));
+    double best_test = -1, best_val = -1;
+    int test_at = 0, val_at = 0, epoch = 0;
+    for (char *line = strtok(log, "\n"); line; line = strtok(NULL, "\n")) {
+        BalJson *j = NULL;
+        assert_ok(bal_json_parse(&j, line, strlen(line), "log", &err));
+        double test = bal_json_real(bal_json_get(bal_json_get(j, "test"), "accuracy"), NAN);
+        double val = bal_json_real(bal_json_get(bal_json_get(j, "val"), "accuracy"), NAN);
+        epoch++;
+        if (test > best_test) best_test = test, test_at = epoch;
+        if (val > best_val) best_val = val, val_at = epoch;
+        bal_json_free(&j);
+    }
+    bal_free(log);
+    assert_int_equal(f.best_test_epoch, test_at);
+    assert_true(fabs(f.best_test_accuracy - best_test) < 1e-12);
+    assert_int_equal(f.best_epoch, val_at);
+    assert_ok(toy_fit(heard, "visual", &r, scratch("best"), &again, &err));
+    assert_true(again.already_done);
+    assert_int_equal(again.best_test_epoch, test_at);
+    assert_true(fabs(again.best_test_accuracy - best_test) < 1e-12);
+}
+
 static void given_again_it_is_done_or_differs(void **state) {
     (void)state;
     BalError err = {0};
@@ -216,6 +281,8 @@ int main(void) {
         cmocka_unit_test(without_validation_all_epochs_count_and_it_says_so),
         cmocka_unit_test(a_last_batch_of_one_clip_trains),
         cmocka_unit_test(a_loss_that_explodes_names_step_clips_and_remedy),
+        cmocka_unit_test(the_last_good_checkpoint_stays),
+        cmocka_unit_test(the_best_test_epoch_is_reported_and_not_used),
         cmocka_unit_test(given_again_it_is_done_or_differs),
         cmocka_unit_test(what_cannot_be_done_is_refused),
     };

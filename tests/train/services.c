@@ -102,13 +102,16 @@ static BalStatus loss(void *self, BalMethodCtx *c, BalError *err) {
 
 static BalStatus save(void *self, BalMethodCtx *c, struct BalWriter *w, BalError *err) {
     (void)c;
-    return bal_writer_add(w, self, sizeof(Curious), err);
+    return bal_method_put(w, self, sizeof(Curious), err);
 }
 
 static BalStatus load(void *self, BalMethodCtx *c, const struct BalMap *saved, BalError *err) {
+    size_t at = 0;
+    BalError mine = {0};
+    char more;
     (void)c;
-    if (saved->size != sizeof(Curious)) return BAL_FAIL(err, BAL_E_FORMAT, "state of %zu bytes", saved->size);
-    memcpy(self, saved->data, saved->size);
+    BAL_TRY(bal_method_take(saved, &at, self, sizeof(Curious), err));
+    assert_int_equal(bal_method_take(saved, &at, &more, 1, &mine), BAL_E_FORMAT);
     return BAL_OK;
 }
 
