@@ -37,8 +37,8 @@ typedef enum BalMode {
     BAL_MODE_EVAL    /* running statistics, no backward: memory and passes are saved   */
 } BalMode;
 
-/* Hand data to an input (host floats [n,...], copied before the call returns) or to a scale ([n]; NULL: ones again). What was set
- * stays for later passes of the same number of clips. BAL_E_ARG: no such name, or more clips than the session was made for. */
+/* Hand data to an input (host floats [n,...], copied before the call returns; NULL: zeros) or to a scale ([n]; NULL: ones again). What
+ * was set stays for later passes of the same number of clips. BAL_E_ARG: no such name, or more clips than the session was made for. */
 BAL_API BAL_MUST_USE BalStatus bal_session_set(BalSession *s, int slot, const char *name, const float *data, int n,
                                                BalError *err);
 BAL_API bool bal_session_has(const BalSession *s, const char *name); /* an input or a scale of the graph */

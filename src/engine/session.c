@@ -157,6 +157,12 @@ static BalStatus set_input(BalSession *s, Held *h, const BalShape *clip, const f
     return s->b->value_set(s->self, &shape, dtype, h->at, data, err);
 }
 
+static BalStatus set_zero(BalSession *s, Held *h, const BalShape *clip, BalError *err) {
+    const BalShape full = batched(*clip, s->cfg.batch);
+    BAL_TRY(enlarge(s, &h->at, &h->bytes, s->b->value_bytes(s->self, &full, bal_value_dtype(clip, s->cfg.dtype)), err));
+    return s->b->zero(s->self, h->at, h->bytes, err);
+}
+
 static BalStatus set_scale(BalSession *s, Held *h, const float *data, int n, BalError *err) {
     BAL_TRY(enlarge(s, &h->at, &h->bytes, (size_t)s->cfg.batch * sizeof(float), err));
     return s->b->upload(s->self, h->at, data, (size_t)n * sizeof(float), err);
@@ -177,22 +183,14 @@ BalStatus bal_session_set(BalSession *s, int slot, const char *name, const float
         Held *h = &at->held[i];
         if (!node->label || strcmp(node->label, name)) continue;
         h->n = 0;
-        if (!data && node->op.kind == BAL_OP_INPUT && !node->optional)
-            return BAL_FAIL(err, BAL_E_ARG, "no data for input \"%s\"", name);
-        if (data && node->op.kind == BAL_OP_INPUT)
-            BAL_TRY(set_input(s, h, &node->op.out, data, n, err));
+        if (node->op.kind == BAL_OP_INPUT)
+            BAL_TRY(data ? set_input(s, h, &node->op.out, data, n, err) : set_zero(s, h, &node->op.out, err));
         else if (data)
             BAL_TRY(set_scale(s, h, data, n, err));
-        h->n = data ? n : 0;
+        h->n = data || (node->op.kind == BAL_OP_INPUT && !node->optional) ? n : 0;
         return BAL_OK;
     }
     return BAL_FAIL(err, BAL_E_ARG, "the graph has no input or scale \"%s\"", name);
-}
-
-static BalStatus set_zero(BalSession *s, Held *h, const BalShape *clip, BalError *err) {
-    const BalShape full = batched(*clip, s->cfg.batch);
-    BAL_TRY(enlarge(s, &h->at, &h->bytes, s->b->value_bytes(s->self, &full, bal_value_dtype(clip, s->cfg.dtype)), err));
-    return s->b->zero(s->self, h->at, h->bytes, err);
 }
 
 /* Inputs must have been set for n clips; coefficients that were not set become 1, optional inputs 0. */
