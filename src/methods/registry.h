@@ -5,5 +5,8 @@
 #include <avbalance/method.h>
 
 extern const BalMethodOps bal_method_audio, bal_method_visual;
+extern const BalMethodOps bal_method_concat, bal_method_sum, bal_method_film, bal_method_gated;
+extern const BalMethodOps bal_method_tmc, bal_method_etmc;
+extern const BalMethodOps bal_method_dropout;
 
 #endif
