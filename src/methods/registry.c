@@ -6,8 +6,9 @@
 #include "base/text.h"
 
 static const BalMethodOps *const METHODS[] = {
-    &bal_method_audio, &bal_method_visual, &bal_method_concat, &bal_method_sum,     &bal_method_film,
-    &bal_method_gated, &bal_method_tmc,    &bal_method_etmc,   &bal_method_dropout,
+    &bal_method_audio, &bal_method_visual, &bal_method_concat,  &bal_method_sum,    &bal_method_film,
+    &bal_method_gated, &bal_method_ogm,    &bal_method_ogm_ge,  &bal_method_gblend, &bal_method_greedy,
+    &bal_method_tmc,   &bal_method_etmc,   &bal_method_dropout,
 };
 enum { N_METHODS = sizeof METHODS / sizeof *METHODS };
 

@@ -6,6 +6,9 @@
 
 extern const BalMethodOps bal_method_audio, bal_method_visual;
 extern const BalMethodOps bal_method_concat, bal_method_sum, bal_method_film, bal_method_gated;
+extern const BalMethodOps bal_method_ogm, bal_method_ogm_ge;
+extern const BalMethodOps bal_method_gblend;
+extern const BalMethodOps bal_method_greedy;
 extern const BalMethodOps bal_method_tmc, bal_method_etmc;
 extern const BalMethodOps bal_method_dropout;
 

@@ -8,6 +8,14 @@
 0	-	-	test -d st || exit 0; $A train st -m audio -r demo --set train.model=none -o r -q 2>/dev/null; test $? = 2
 0	*	-	test -d st || exit 0; $A train st -m audio -r demo --set train.model=tiny --epochs 2 -q -o r
 0	-	-	test -d st || exit 0; $A train st -m audio -r demo --set train.model=tiny --epochs 2 -q --seed 7 -o r 2>err; test $? = 5 && grep -q "train.seed" err
+# methods and their options
+0	-	-	$A methods | grep -A 12 '^ogm-ge' | grep -q 'ogm-ge.alpha .*default 0.1'
+0	-	-	$A methods --json | tr -d '\n ' | grep -q '"name":"gblend.mode","type":"enum","default":"offline","choices":\["offline","online","fixed"\]'
+0	-	-	test -d st || exit 0; $A train st -m ogm-gee -o never 2>err; test $? = 2 && grep -q 'did you mean "ogm-ge"' err && test ! -e never
+0	-	-	test -d st || exit 0; $A train st -m ogm -s ogm.alpha=-1 -o never 2>err; test $? = 2 && grep -q "ogm.alpha: '-1' is not allowed; allowed: number from 0 to 100" err && test ! -e never
+0	-	-	test -d st || exit 0; printf 'train:\n  model: tiny\nogm:\n  alfa: 1\n' >bad.yaml; $A train st -m ogm -r bad.yaml -o never 2>err; test $? = 3 && grep -q "bad.yaml: line 4: .*did you mean 'ogm.alpha'" err && test ! -e never
+0	-	-	test -d st || exit 0; $A train st -m ogm-ge -r demo --set train.model=tiny --epochs 2 -s ogm-ge.alpha=0.8 --init audio=r/weights.safetensors --report-best-test -q -o og >out && grep -q "best test accuracy of any epoch: .*not used" out && grep -q '"ogm-ge.alpha": "0.8"' og/run.json && grep -q 'alpha: 0.8' og/recipe.yaml && grep -q '"metrics":{"k_audio"' og/log.jsonl
+0	-	-	test -d st || exit 0; $A train st -m ogm --init audio -r demo --set train.model=tiny -q -o never2 2>err; test $? = 2 && grep -q "ENCODER=FILE" err && test ! -e never2/run.json
 # damage
 0	-	-	test -d st || exit 0; cp -r st changed; sed -i '0,/"hash": "./s//"hash": "g/' changed/store.json; $A train changed -m audio -o r2 2>err; test $? = 5 && grep -q "changed/store.json.*ingest anew" err && test ! -e r2
 0	-	-	test -d st || exit 0; cp -r st cut; truncate -s -1000 cut/shard-000000.tar; $A train cut -m audio -o r2 2>err; test $? = 5 && grep -q "shard-000000.tar has .*ingest anew" err && test ! -e r2

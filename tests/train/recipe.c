@@ -70,6 +70,48 @@ static void the_hash_leaves_out_seed_threads_and_backend_only(void **state) {
     }
 }
 
+/* A recipe may hold the options of many methods; text and hash of a run hold its own. */
+static void options_of_methods_stand_in_recipes(void **state) {
+    (void)state;
+    static const char yaml[] = "train:\n  lr: 0.02\nogm:\n  alpha: 0.8\n  variant: first\ngblend:\n  mode: online\n";
+    BalError err = {0};
+    const BalMethodOps *ogm, *gblend, *audio;
+    BalRecipe plain = bal_recipe_default(), r = plain, back = plain;
+    char a[65], b[65], *text = NULL, *again = NULL;
+    assert_ok(bal_method_find(&ogm, "ogm", &err));
+    assert_ok(bal_method_find(&gblend, "gblend", &err));
+    assert_ok(bal_method_find(&audio, "audio", &err));
+    assert_ok(bal_file_write(scratch("methods.yaml"), yaml, strlen(yaml), &err));
+    assert_ok(bal_recipe_load(&r, scratch("methods.yaml"), NULL, 0, &err));
+    plain.train.lr = 0.02;
+    assert_string_equal(r.method, "ogm.variant=first\nogm.alpha=0.8\ngblend.mode=online\n");
+    assert_ok(bal_recipe_hash(&plain, audio, a, &err));
+    assert_ok(bal_recipe_hash(&r, audio, b, &err));
+    assert_string_equal(a, b);
+    assert_ok(bal_recipe_hash(&plain, ogm, a, &err));
+    assert_ok(bal_recipe_hash(&r, ogm, b, &err));
+    assert_string_not_equal(a, b);
+
+    assert_ok(bal_recipe_text(&r, ogm, &text, &err));
+    assert_non_null(strstr(text, "ogm:\n  fusion: concat\n  variant: first\n  alpha: 0.8\n"));
+    assert_null(strstr(text, "gblend"));
+    assert_ok(bal_file_write(scratch("methods2.yaml"), text, strlen(text), &err));
+    assert_ok(bal_recipe_load(&back, scratch("methods2.yaml"), NULL, 0, &err));
+    assert_ok(bal_recipe_text(&back, ogm, &again, &err));
+    assert_string_equal(text, again);
+    bal_recipe_text_free(text);
+    bal_recipe_text_free(again);
+
+    const char *const set[] = {"ogm.alpha=0.1", "gblend.mode=offline"}; /* back to the defaults: as if never said */
+    assert_ok(bal_recipe_load(&r, NULL, set, 2, &err));
+    assert_string_equal(r.method, "ogm.variant=first\n");
+    const char *const bad[] = {"ogm.variant=second"};
+    assert_fails(bal_recipe_load(&r, NULL, bad, 1, &err), BAL_E_ARG, "one of 2022-05, paper, first, benchmark");
+    static const char wrong[] = "train:\n  lr: 0.1\ngblend:\n  share: 2\n";
+    assert_ok(bal_file_write(scratch("methods3.yaml"), wrong, strlen(wrong), &err));
+    assert_fails(bal_recipe_load(&r, scratch("methods3.yaml"), NULL, 0, &err), BAL_E_FORMAT, "line 4: gblend.share");
+}
+
 static void mistakes_are_named(void **state) {
     (void)state;
     static const struct {
@@ -111,6 +153,7 @@ int main(void) {
         cmocka_unit_test(a_recipe_by_name_and_by_path_is_the_same),
         cmocka_unit_test(the_canonical_text_reads_back),
         cmocka_unit_test(the_hash_leaves_out_seed_threads_and_backend_only),
+        cmocka_unit_test(options_of_methods_stand_in_recipes),
         cmocka_unit_test(mistakes_are_named),
     };
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
