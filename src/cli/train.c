@@ -2,6 +2,7 @@
 #include "cli/train.h"
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <avbalance/method.h>
 #include "base/json.h"
 
@@ -25,6 +26,20 @@ BalStatus bal_cli_recipe(const BalCli *cli, const BalTrainFlags *flags, const Ba
     if (cli->seed_given) r.train.seed = cli->seed;
     if (!r.train.threads || cli->threads_given) r.train.threads = cli->threads;
     *out = r;
+    return BAL_OK;
+}
+
+BalStatus bal_cli_check_set(const BalTrainFlags *flags, const char *method, BalError *err) {
+    for (int i = 0; i < flags->set.n; i++) {
+        const size_t n = strcspn(flags->set.v[i], ".=");
+        for (int k = 0; k < bal_method_count(); k++) {
+            const BalMethodOps *m = bal_method_at(k);
+            if (!m->options || strlen(m->name) != n || strncmp(m->name, flags->set.v[i], n)) continue;
+            if (!method || strcmp(m->name, method))
+                return BAL_FAIL(err, BAL_E_ARG, "--set %s is an option of the method %s, which does not run here",
+                                flags->set.v[i], m->name);
+        }
+    }
     return BAL_OK;
 }
 
@@ -78,6 +93,7 @@ static void print_json(BalText *out, const Train *self, const BalFitResult *r) {
 
 static BalStatus train(BalCli *cli, const Train *self, const BalStore *store, BalFitResult *r, BalError *err) {
     BalFitSpec spec = bal_fit_spec_default();
+    BAL_TRY(bal_cli_check_set(&self->common, self->method, err));
     BAL_TRY(bal_cli_recipe(cli, &self->common, store, &spec.recipe, err));
     spec.method = self->method;
     spec.dir = self->common.out;

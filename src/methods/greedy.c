@@ -6,7 +6,8 @@
  * all regular steps.
  *
  * Two choices of ours: a held gate is the mean over the batches before the current one (the authors take that one in first, which moves
- * it by one part in the number of steps so far); and each branch has its own mean, where their code fills both from the first. */
+ * it by one part in the number of steps so far); and each branch has its own mean, where their code fills both from the first. First weights
+ * and optimiser are the recipe's. */
 #include "methods/greedy.h"
 #include <math.h>
 #include <stdio.h>

@@ -62,7 +62,7 @@ void bal_ogm_coefficients(BalOgmVariant variant, double alpha, const double scor
 static bool is_modulated(const Ogm *o, const BalParam *p, int m) {
     if (!p->trainable) return false;
     if (o->variant == BAL_OGM_BENCHMARK) return p->shape.rank > 1 && strstr(p->name, MODALITY[m]);
-    return p->shape.rank > 2 && (p->tags & TAG[m]) && (p->tags & BAL_TAG_CONV);
+    return p->shape.rank > 2 && p->tags & TAG[m]; /* convolutions, shortcuts' and the stem's too */
 }
 
 static BalStatus modulate(const Ogm *o, BalMethodCtx *c, int i, double k, bool noise, BalError *err) {

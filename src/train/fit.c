@@ -208,7 +208,7 @@ static double lr_of(const BalTrainRecipe *t, int64_t epoch) {
 }
 
 /* The loss or the weights are no numbers any more: say where, write the batch's clips down, keep the last checkpoint. */
-static BalStatus report_batch(const BalRun *run, const BalBatch *b, BalStatus rc, BalError *err) {
+BalStatus bal_run_report_batch(const BalRun *run, const BalBatch *b, int64_t epoch, BalStatus rc, BalError *err) {
     const BalTrainRecipe *t = &run->recipe.train;
     BalText ids = {0}, path = {0};
     for (int i = 0; i < b->n; i++) bal_text_f(&ids, "%s\n", bal_store_id(run->store, b->clip[i]));
@@ -219,9 +219,9 @@ static BalStatus report_batch(const BalRun *run, const BalBatch *b, BalStatus rc
     bal_text_reset(&path);
     return bal_error_add(err, rc,
                          "in epoch %lld, step %lld of %lld, clips %s, ...%s: lower train.lr (now %g)%s and give -f",
-                         (long long)run->at.epoch + 1, (long long)run->at.step + 1, (long long)run->n_steps,
+                         (long long)epoch + 1, (long long)run->ctx.step + 1, (long long)run->ctx.n_steps,
                          bal_store_id(run->store, b->clip[0]), written ? " (all in last_batch.txt)" : "",
-                         lr_of(t, run->at.epoch), t->dtype == BAL_BF16 ? " or set train.dtype=f32" : "");
+                         lr_of(t, epoch), t->dtype == BAL_BF16 ? " or set train.dtype=f32" : "");
 }
 
 static int64_t count_right(const BalMethodCtx *c) {
@@ -241,7 +241,7 @@ static BalStatus train_step(BalRun *run, const BalBatch *b, const BalOptimiser *
     c->batch = bal_order_batch(&run->order, b, run->at.step * run->recipe.train.batch);
     c->step = run->at.step;
     BalStatus rc = bal_method_step(&run->method, c, o, err);
-    if (rc < 0) return rc == BAL_E_NUMERIC ? report_batch(run, b, rc, err) : rc;
+    if (rc < 0) return rc == BAL_E_NUMERIC ? bal_run_report_batch(run, b, run->at.epoch, rc, err) : rc;
     run->at.step++;
     run->at.loss += c->loss * b->n;
     run->at.seen += b->n;

@@ -113,6 +113,8 @@ BalOptimiser bal_run_optimiser(const BalRun *run, int64_t epoch); /* as the reci
 
 /* Confidence, correctness and logits of run->score_clip after the running epoch. BAL_E_CANCELLED, BAL_E_NUMERIC (names the clip). */
 BAL_MUST_USE BalStatus bal_run_evaluate(BalRun *run, BalError *err);
+/* rc with where it happened (epoch from 0, ctx.step), the clips and the remedy; their ids also go to last_batch.txt. */
+BalStatus bal_run_report_batch(const BalRun *run, const BalBatch *b, int64_t epoch, BalStatus rc, BalError *err);
 /* Report progress after n more clips; false: asked to stop. */
 bool bal_run_tick(BalRun *run, int64_t n);
 

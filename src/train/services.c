@@ -129,7 +129,9 @@ static BalStatus run_pass(BalRun *run, const BalMethodPass *pass, BalMethodHook 
         c->batch = bal_order_batch(&run->order, b, c->step * batch);
         c->optimiser = bal_run_optimiser(run, pass->train ? pass->epoch : run->at.epoch);
         c->update_tags = 0;
-        BAL_TRY(fn(user, c, err));
+        const BalStatus done = fn(user, c, err);
+        if (done == BAL_E_NUMERIC) return bal_run_report_batch(run, b, pass->train ? pass->epoch : c->epoch, done, err);
+        BAL_TRY(done);
         if (!bal_run_tick(run, b->n))
             return BAL_FAIL(err, BAL_E_CANCELLED, "stopped between two epochs of %s; the same command continues",
                             run->dir);

@@ -13,6 +13,8 @@
 0	-	-	$A methods --json | tr -d '\n ' | grep -q '"name":"gblend.mode","type":"enum","default":"offline","choices":\["offline","online","fixed"\]'
 0	-	-	test -d st || exit 0; $A train st -m ogm-gee -o never 2>err; test $? = 2 && grep -q 'did you mean "ogm-ge"' err && test ! -e never
 0	-	-	test -d st || exit 0; $A train st -m ogm -s ogm.alpha=-1 -o never 2>err; test $? = 2 && grep -q "ogm.alpha: '-1' is not allowed; allowed: number from 0 to 100" err && test ! -e never
+0	-	-	test -d st || exit 0; $A train st -m concat -s ogm.alpha=0.2 -o never 2>err; test $? = 2 && grep -q "ogm.alpha=0.2 is an option of the method ogm, which does not run here" err && test ! -e never
+0	-	-	test -d st || exit 0; $A estimate st -s greedy.window=2 -o never 2>err; test $? = 2 && grep -q "of the method greedy" err && test ! -e never/audio-seed0
 0	-	-	test -d st || exit 0; printf 'train:\n  model: tiny\nogm:\n  alfa: 1\n' >bad.yaml; $A train st -m ogm -r bad.yaml -o never 2>err; test $? = 3 && grep -q "bad.yaml: line 4: .*did you mean 'ogm.alpha'" err && test ! -e never
 0	-	-	test -d st || exit 0; $A train st -m ogm-ge -r demo --set train.model=tiny --epochs 2 -s ogm-ge.alpha=0.8 --init audio=r/weights.safetensors --report-best-test -q -o og >out && grep -q "best test accuracy of any epoch: .*not used" out && grep -q '"ogm-ge.alpha": "0.8"' og/run.json && grep -q 'alpha: 0.8' og/recipe.yaml && grep -q '"metrics":{"k_audio"' og/log.jsonl
 0	-	-	test -d st || exit 0; $A train st -m ogm --init audio -r demo --set train.model=tiny -q -o never2 2>err; test $? = 2 && grep -q "ENCODER=FILE" err && test ! -e never2/run.json

@@ -1,5 +1,6 @@
 /* The greedy learner: speeds, schedule, means and rates against vectors; the schedule at work on a network; gradients in both modes. */
 #include "methods/greedy.h"
+#include "base/fault.h"
 #include "base/vectors.h"
 #include "methods/fd.h"
 
@@ -151,15 +152,55 @@ static void the_loss_changes_as_its_gradient_says(void **state) {
     fd_close(&f);
 }
 
+/* A life with each allocation failing once, the gates' means among them: a failure with a message, and nothing leaks. */
+typedef struct Life {
+    Fd f;
+    const BalModelOps *encoder;
+    const struct BalBackendOps *backend;
+} Life;
+
+static BalStatus whole_life(void *user, BalError *err) {
+    static const BalOptimiser sgd = {.kind = BAL_SGD, .lr = 0.01};
+    Life *life = user;
+    Fd *f = &life->f;
+    BalNetSpec net = {.audio = {4, {1, 1, FD_SIDE, FD_SIDE}}, .visual = {4, {2, 1, FD_SIDE, FD_SIDE}}, .n_classes = 3};
+    BalMethodNeeds needs = {1, 1, 1};
+    BalSessionConfig cfg = bal_session_config_default();
+    BalStatus rc;
+    net.encoder = life->encoder;
+    cfg.backend = life->backend;
+    BAL_TRY_OR(done, bal_method_open(&f->m, "greedy", err));
+    BAL_TRY_OR(done, bal_graph_create(&f->g, err));
+    BAL_TRY_OR(done, f->m.ops->build(f->m.self, &net, f->g, &needs, err));
+    BAL_TRY_OR(done, bal_graph_finish(f->g, err));
+    cfg.batch = FD_N;
+    cfg.threads = 1;
+    BAL_TRY_OR(done, bal_session_create(&f->c.session, f->g, &cfg, err));
+    BAL_TRY_OR(done, bal_method_step(&f->m, &f->c, &sgd, err));
+done:
+    fd_close(f);
+    return rc;
+}
+
+static void failing_allocations(void **state) {
+    (void)state;
+    static Life life;
+    Fd *f = &life.f;
+    BalError err = {0};
+    assert_ok(bal_model_find(&life.encoder, "tiny", &err));
+    assert_ok(bal_backend_find(&life.backend, "reference", &err));
+    f->c.n_classes = FD_CLASSES;
+    f->c.z = f->z, f->c.dz = f->dz;
+    f->c.batch = (BalMethodBatch){.audio = f->audio, .visual = f->visual, .label = f->label, .n = FD_N};
+    assert_true(fault_each_allocation(whole_life, &life) > 50);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(learning_speeds),
-        cmocka_unit_test(schedule),
-        cmocka_unit_test(means_of_gates),
-        cmocka_unit_test(utilisation),
-        cmocka_unit_test(steps_take_turns),
-        cmocka_unit_test(random_turns),
-        cmocka_unit_test(the_loss_changes_as_its_gradient_says),
+        cmocka_unit_test(learning_speeds),     cmocka_unit_test(schedule),
+        cmocka_unit_test(means_of_gates),      cmocka_unit_test(utilisation),
+        cmocka_unit_test(steps_take_turns),    cmocka_unit_test(random_turns),
+        cmocka_unit_test(failing_allocations), cmocka_unit_test(the_loss_changes_as_its_gradient_says),
     };
     return cmocka_run_group_tests(tests, vectors_open, vectors_close);
 }

@@ -110,6 +110,18 @@ static void stopped_anywhere_it_ends_with_the_same_bytes(void **state) {
     }
 }
 
+/* A probe that explodes says where, as a step of the training would. */
+static void a_probe_that_explodes_names_step_clips_and_remedy(void **state) {
+    (void)state;
+    static const char *const set[] = {"train.lr=100", "train.weight_decay=10", "train.epochs=30"};
+    BalError err = {0};
+    BalFitResult f;
+    BalRecipe r = recipe_with(set, 3);
+    assert_fails(toy_fit(store, "gblend", &r, scratch("nan"), &f, &err), BAL_E_NUMERIC, "nested training");
+    assert_non_null(strstr(err.text, "lower train.lr"));
+    assert_non_null(strstr(err.text, "last_batch.txt"));
+}
+
 /* Options are part of what a run is: of its identity, its hash and its run.json. */
 static void options_are_part_of_the_run(void **state) {
     (void)state;
@@ -144,6 +156,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_learns),
         cmocka_unit_test(stopped_anywhere_it_ends_with_the_same_bytes),
+        cmocka_unit_test(a_probe_that_explodes_names_step_clips_and_remedy),
         cmocka_unit_test(options_are_part_of_the_run),
     };
     return cmocka_run_group_tests(tests, open_store, close_store);
