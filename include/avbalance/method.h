@@ -162,11 +162,14 @@ BAL_API BAL_MUST_USE BalStatus bal_method_hold_out(BalMethodCtx *c, double share
  * wants, and whatever follows. With `train`, a last batch of one clip gets the pass's first beside it. */
 BAL_API BAL_MUST_USE BalStatus bal_method_pass(BalMethodCtx *c, const BalMethodPass *pass, BalMethodHook *fn,
                                                void *user, BalError *err);
-/* Nested training, for probes: passes of epochs c->epoch, c->epoch + 1, ... over the samples, each batch a forward and backward pass
- * by `loss` (as the hook of that name) and an update of `tags`. It moves weights, statistics and moments: take
- * bal_session_snapshot_state before and restore it after. BAL_E_NUMERIC: the loss is not finite. */
-BAL_API BAL_MUST_USE BalStatus bal_method_train(BalMethodCtx *c, const BalSample *sample, int64_t n, int64_t n_epochs,
+/* Nested training, for probes: one epoch over the samples, whose number names its order, its transforms and its learning rate; each batch
+ * is a forward and backward pass by `loss` (as the hook of that name) and an update of `tags`. It moves weights, statistics and
+ * moments: take bal_session_snapshot_state before and restore it after. BAL_E_NUMERIC: the loss is not finite. */
+BAL_API BAL_MUST_USE BalStatus bal_method_train(BalMethodCtx *c, const BalSample *sample, int64_t n, uint32_t epoch,
                                                 BalMethodHook *loss, void *user, unsigned tags, BalError *err);
+/* For work in epoch_begin that takes long: a checkpoint here, if one is due. It holds the session as it is and what `save` writes; a run
+ * that is continued from it calls epoch_begin again after `load`, which then goes on from there. BAL_E_ARG in epoch_end. */
+BAL_API BAL_MUST_USE BalStatus bal_method_keep(BalMethodCtx *c, BalError *err);
 /* What the next epochs train on, until it is given again: copied; kept with checkpoints. The epoch shuffles it. n >= 2. */
 BAL_API BAL_MUST_USE BalStatus bal_method_sample(BalMethodCtx *c, const BalSample *sample, int64_t n, BalError *err);
 
@@ -176,6 +179,7 @@ typedef struct BalTrainServices { /* the trainer's side of these calls; `trainer
     BalStatus (*hold_out)(void *trainer, double share, unsigned char *held, BalError *err);
     BalStatus (*pass)(void *trainer, const BalMethodPass *pass, BalMethodHook *fn, void *user, BalError *err);
     BalStatus (*sample)(void *trainer, const BalSample *sample, int64_t n, BalError *err);
+    BalStatus (*keep)(void *trainer, BalError *err);
 } BalTrainServices;
 
 #endif

@@ -94,6 +94,7 @@ BAL_API void bal_session_release(BalSession *s, float **snapshot);
 /* The same with the optimiser's moments and step counts: what a nested training must put back. A snapshot of one kind is restored by
  * the call of that kind. */
 BAL_API BAL_MUST_USE BalStatus bal_session_snapshot_state(BalSession *s, float **out, BalError *err);
+BAL_API size_t bal_session_state_bytes(const BalSession *s, const float *snapshot); /* of one that holds the state */
 BAL_API BAL_MUST_USE BalStatus bal_session_restore_state(BalSession *s, const float *snapshot, BalError *err);
 
 /* ---- optimiser ---- */

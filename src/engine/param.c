@@ -208,14 +208,19 @@ static int64_t get_counter(const float *snapshot, int i) {
     return v;
 }
 
+static size_t snapshot_floats(const BalSession *s, int64_t moments, int n_counters) {
+    Block block[4];
+    size_t floats = (size_t)n_counters * COUNTER;
+    for (int i = blocks_of(s, moments, block) - 1; i >= 0; i--) floats += block[i].floats;
+    return floats;
+}
+
 static BalStatus snapshot(BalSession *s, int64_t moments, int n_counters, float **out, BalError *err) {
     Block block[4];
     const int n = blocks_of(s, moments, block);
-    size_t floats = (size_t)n_counters * COUNTER;
-    for (int i = 0; i < n; i++) floats += block[i].floats;
     if (s->b->sync) BAL_TRY(s->b->sync(s->self, err));
     float *copy;
-    BAL_TRY(bal_alloc(&copy, floats, sizeof *copy, err));
+    BAL_TRY(bal_alloc(&copy, snapshot_floats(s, moments, n_counters), sizeof *copy, err));
     BalStatus rc = BAL_OK;
     float *at = copy + (ptrdiff_t)n_counters * COUNTER;
     for (int i = 0; i < n && rc >= 0; at += block[i++].floats)
@@ -253,6 +258,10 @@ BalStatus bal_session_snapshot_state(BalSession *s, float **out, BalError *err) 
     set_counter(*out, 1, moments);
     for (int i = 0; i < s->g->n_params; i++) set_counter(*out, 2 + i, s->place[i].steps);
     return BAL_OK;
+}
+
+size_t bal_session_state_bytes(const BalSession *s, const float *snapshot) {
+    return snapshot_floats(s, get_counter(snapshot, 1), 2 + s->g->n_params) * sizeof *snapshot;
 }
 
 BalStatus bal_session_restore_state(BalSession *s, const float *snapshot, BalError *err) {

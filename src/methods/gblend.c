@@ -11,10 +11,11 @@
  *   fixed    weights that are given; the defaults are those left in the code of BML for Kinetics-Sounds
  *
  * A probe trains the network through one head only; what the loss does not reach is put back with the rest. An estimate that is
- * interrupted begins anew. */
+ * interrupted goes on from the probe's last epoch that was kept. */
 #include "methods/gblend.h"
 #include <math.h>
 #include <string.h>
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/option.h"
 #include "methods/late.h"
@@ -32,7 +33,12 @@ typedef struct Gblend {
     double w[N_MODELS]; /* of the running epoch */
     BalSample *part[2]; /* of train: trained on, held out */
     int64_t n_part[2];
-    int probed; /* model that is trained alone */
+    /* the running estimate: where it began (NULL: none runs), and how far it is */
+    float *start;
+    struct Progress {
+        BalGblendLosses before, after;
+        int64_t model, epochs; /* that is trained alone, and for how long so far */
+    } at;
     double sum[N_MODELS];
     int64_t seen; /* of the running measurement */
 } Gblend;
@@ -79,7 +85,7 @@ static BalStatus loss(void *self, BalMethodCtx *c, BalError *err) {
 
 static BalStatus probe_loss(void *self, BalMethodCtx *c, BalError *err) {
     double w[N_MODELS] = {0};
-    w[((const Gblend *)self)->probed] = 1;
+    w[((const Gblend *)self)->at.model] = 1;
     return blended(w, c, err);
 }
 
@@ -106,34 +112,6 @@ static BalStatus measure(Gblend *b, BalMethodCtx *c, BalGblendLosses *out, BalEr
     return BAL_OK;
 }
 
-static BalStatus probe(Gblend *b, BalMethodCtx *c, int64_t n_epochs, const float *start, BalGblendLosses *after,
-                       BalError *err) {
-    BalGblendLosses now;
-    for (b->probed = 0; b->probed < N_MODELS; b->probed++) {
-        BAL_TRY(bal_session_optimiser_reset(c->session, 0, err));
-        BAL_TRY(bal_method_train(c, b->part[0], b->n_part[0], n_epochs, probe_loss, b, 0, err));
-        BAL_TRY(measure(b, c, &now, err));
-        after->train[b->probed] = now.train[b->probed];
-        after->held[b->probed] = now.held[b->probed];
-        BAL_TRY(bal_session_restore_state(c->session, start, err));
-    }
-    return BAL_OK;
-}
-
-static BalStatus estimate(Gblend *b, BalMethodCtx *c, int64_t n_epochs, BalError *err) {
-    BalGblendLosses before, after;
-    float *start = NULL;
-    BAL_TRY(bal_session_snapshot_state(c->session, &start, err));
-    BalStatus rc = measure(b, c, &before, err);
-    if (rc == BAL_OK) rc = probe(b, c, n_epochs, start, &after, err);
-    bal_session_release(c->session, &start);
-    BAL_TRY(rc);
-    bal_gblend_weights(&before, &after, b->w);
-    return BAL_OK;
-}
-
-/* ---- epochs ---- */
-
 static BalStatus part_clips(Gblend *b, BalMethodCtx *c, BalError *err) {
     const BalSample *train;
     unsigned char *held = NULL;
@@ -147,6 +125,47 @@ static BalStatus part_clips(Gblend *b, BalMethodCtx *c, BalError *err) {
     bal_free(held);
     return rc;
 }
+
+static BalStatus begin(Gblend *b, BalMethodCtx *c, BalError *err) {
+    memset(&b->at, 0, sizeof b->at);
+    BAL_TRY(bal_session_snapshot_state(c->session, &b->start, err));
+    BAL_TRY(bal_session_optimiser_reset(c->session, 0, err));
+    BAL_TRY(measure(b, c, &b->at.before, err));
+    return bal_method_keep(c, err);
+}
+
+/* One model alone from the start, for the epochs that are still to come; then back to the start. */
+static BalStatus probe(Gblend *b, BalMethodCtx *c, int64_t n_epochs, BalError *err) {
+    BalGblendLosses now;
+    const int64_t m = b->at.model;
+    while (b->at.epochs < n_epochs) {
+        const uint32_t epoch = c->epoch + (uint32_t)b->at.epochs;
+        BAL_TRY(bal_method_train(c, b->part[0], b->n_part[0], epoch, probe_loss, b, 0, err));
+        b->at.epochs++;
+        BAL_TRY(bal_method_keep(c, err));
+    }
+    BAL_TRY(measure(b, c, &now, err));
+    b->at.after.train[m] = now.train[m];
+    b->at.after.held[m] = now.held[m];
+    BAL_TRY(bal_session_restore_state(c->session, b->start, err));
+    b->at.epochs = 0;
+    b->at.model++;
+    return b->at.model < N_MODELS ? bal_session_optimiser_reset(c->session, 0, err) : BAL_OK;
+}
+
+static BalStatus estimate(Gblend *b, BalMethodCtx *c, int64_t n_epochs, BalError *err) {
+    BAL_TRY(part_clips(b, c, err));
+    if (!b->start) BAL_TRY(begin(b, c, err));
+    while (b->at.model < N_MODELS) {
+        BAL_TRY(probe(b, c, n_epochs, err));
+        if (b->at.model < N_MODELS) BAL_TRY(bal_method_keep(c, err));
+    }
+    bal_gblend_weights(&b->at.before, &b->at.after, b->w);
+    bal_session_release(c->session, &b->start);
+    return BAL_OK;
+}
+
+/* ---- epochs ---- */
 
 static BalStatus set_fixed(Gblend *b, BalError *err) {
     const double total = b->fixed[0] + b->fixed[1] + b->fixed[2];
@@ -162,34 +181,49 @@ static BalStatus epoch_begin(void *self, BalMethodCtx *c, BalError *err) {
     if (b->mode == FIXED) {
         BAL_TRY(set_fixed(b, err));
     } else if (b->mode == OFFLINE && c->epoch == 0) {
-        BAL_TRY(part_clips(b, c, err));
         BAL_TRY(estimate(b, c, b->probe_epochs ? b->probe_epochs : c->n_epochs, err));
     } else if (b->mode == ONLINE && c->epoch % b->super_epoch == 0) {
-        BAL_TRY(part_clips(b, c, err));
-        if (c->epoch == 0) BAL_TRY(bal_method_sample(c, b->part[0], b->n_part[0], err));
         BAL_TRY(estimate(b, c, left < b->super_epoch ? left : b->super_epoch, err));
+        if (c->epoch == 0) BAL_TRY(bal_method_sample(c, b->part[0], b->n_part[0], err));
     }
     BAL_TRY(bal_method_log(c, "w_audio", b->w[0], err));
     BAL_TRY(bal_method_log(c, "w_visual", b->w[1], err));
     return bal_method_log(c, "w_joint", b->w[2], err);
 }
 
+/* The weights, the size of the snapshot (0: no estimate runs), then the estimate. */
 static BalStatus save(void *self, BalMethodCtx *c, struct BalWriter *w, BalError *err) {
     const Gblend *b = self;
-    (void)c;
-    return bal_method_put(w, b->w, sizeof b->w, err);
+    const uint64_t bytes = b->start ? bal_session_state_bytes(c->session, b->start) : 0;
+    BAL_TRY(bal_method_put(w, b->w, sizeof b->w, err));
+    BAL_TRY(bal_method_put(w, &bytes, sizeof bytes, err));
+    if (!bytes) return BAL_OK;
+    BAL_TRY(bal_method_put(w, &b->at, sizeof b->at, err));
+    return bal_method_put(w, b->start, bytes, err);
+}
+
+static BalStatus damaged(BalError *err) {
+    return BAL_FAIL(err, BAL_E_FORMAT, "the saved estimate of gblend is damaged");
 }
 
 static BalStatus load(void *self, BalMethodCtx *c, const struct BalMap *saved, BalError *err) {
     Gblend *b = self;
     size_t at = 0;
-    (void)c;
-    return bal_method_take(saved, &at, b->w, sizeof b->w, err);
+    uint64_t bytes;
+    BAL_TRY(bal_method_take(saved, &at, b->w, sizeof b->w, err));
+    BAL_TRY(bal_method_take(saved, &at, &bytes, sizeof bytes, err));
+    if (!bytes) return BAL_OK;
+    BAL_TRY(bal_method_take(saved, &at, &b->at, sizeof b->at, err));
+    if (bytes < 16 || bytes != saved->size - at || b->at.model < 0 || b->at.model >= N_MODELS) return damaged(err);
+    BAL_TRY(bal_alloc(&b->start, 1, bytes, err));
+    BAL_TRY(bal_method_take(saved, &at, b->start, bytes, err));
+    return bytes == bal_session_state_bytes(c->session, b->start) ? BAL_OK : damaged(err);
 }
 
 static void reset(void *self) {
     Gblend *b = self;
     for (int k = 0; k < 2; k++) bal_free(b->part[k]);
+    bal_free(b->start);
 }
 
 #define AT(field) offsetof(Gblend, field)

@@ -45,6 +45,11 @@ BalStatus bal_method_sample(BalMethodCtx *c, const BalSample *sample, int64_t n,
     return c->services->sample(c->trainer, sample, n, err);
 }
 
+BalStatus bal_method_keep(BalMethodCtx *c, BalError *err) {
+    BAL_TRY(need_trainer(c, "a checkpoint", err));
+    return c->services->keep(c->trainer, err);
+}
+
 typedef struct Nested {
     BalMethodHook *loss;
     void *user;
@@ -60,13 +65,9 @@ static BalStatus nested_step(void *self, BalMethodCtx *c, BalError *err) {
     return bal_session_update(c->session, &c->optimiser, 0, t->tags, err);
 }
 
-BalStatus bal_method_train(BalMethodCtx *c, const BalSample *sample, int64_t n, int64_t n_epochs, BalMethodHook *loss,
+BalStatus bal_method_train(BalMethodCtx *c, const BalSample *sample, int64_t n, uint32_t epoch, BalMethodHook *loss,
                            void *user, unsigned tags, BalError *err) {
     Nested t = {loss, user, tags};
-    BalMethodPass pass = {.sample = sample, .n = n, .train = true};
-    for (int64_t e = 0; e < n_epochs; e++) {
-        pass.epoch = c->epoch + (uint32_t)e;
-        BAL_TRY(bal_method_pass(c, &pass, nested_step, &t, err));
-    }
-    return BAL_OK;
+    const BalMethodPass pass = {.sample = sample, .n = n, .train = true, .epoch = epoch};
+    return bal_method_pass(c, &pass, nested_step, &t, err);
 }

@@ -224,6 +224,7 @@ static void position_text(const BalPosition *at, uint32_t state_crc, BalText *ou
     bal_json_open(&o, NULL, '{');
     bal_json_add_int(&o, "epoch", at->epoch);
     bal_json_add_int(&o, "step", at->step);
+    bal_json_add_int(&o, "kept", at->kept);
     bal_json_add_real(&o, "loss", at->loss);
     bal_json_add_int(&o, "seen", at->seen);
     bal_json_add_int(&o, "right", at->right);
@@ -261,6 +262,7 @@ static BalStatus position_read(const char *path, BalPosition *at, int64_t *state
     *at = (BalPosition){
         .epoch = bal_json_int(bal_json_get(j, "epoch"), -1),
         .step = bal_json_int(bal_json_get(j, "step"), -1),
+        .kept = bal_json_int(bal_json_get(j, "kept"), 0),
         .loss = bal_json_real(bal_json_get(j, "loss"), NAN),
         .seen = bal_json_int(bal_json_get(j, "seen"), 0),
         .right = bal_json_int(bal_json_get(j, "right"), 0),
@@ -421,10 +423,11 @@ static BalStatus drop_others(const char *folder, const char *kept, BalText *path
 }
 
 static BalStatus write_checkpoint(BalRun *run, BalText *folder, BalText *here, BalText *path, BalError *err) {
-    char name[48];
+    char name[64];
     uint32_t crc;
     BalText json = {0};
-    snprintf(name, sizeof name, "%06lld-%09lld", (long long)run->at.epoch, (long long)run->at.step);
+    snprintf(name, sizeof name, "%06lld-%09lld-%06lld", (long long)run->at.epoch, (long long)run->at.step,
+             (long long)run->at.kept);
     BAL_TRY(bal_path_in(folder, run->dir, "checkpoint", err));
     BAL_TRY(bal_path_in(here, folder->data, name, err));
     BAL_TRY(bal_path_in(path, here->data, "position.json", err));

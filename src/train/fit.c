@@ -249,8 +249,12 @@ static BalStatus train_step(BalRun *run, const BalBatch *b, const BalOptimiser *
     return BAL_OK;
 }
 
-static BalStatus save_if_due(BalRun *run, double after_s, BalError *err) {
-    if (bal_now_s() - run->saved_s < after_s) return BAL_OK;
+bool bal_run_is_due(const BalRun *run, double after_s) {
+    return bal_now_s() - run->saved_s >= after_s;
+}
+
+BalStatus bal_run_save_if_due(BalRun *run, double after_s, BalError *err) {
+    if (!bal_run_is_due(run, after_s)) return BAL_OK;
     BalStatus rc = bal_run_checkpoint(run, err);
     run->saved_s = bal_now_s();
     return rc;
@@ -296,7 +300,7 @@ static BalStatus train_epoch(BalRun *run, BalError *err) {
         BAL_TRY(train_step(run, b, &o, err));
         note_running(run);
         if (!bal_run_tick(run, b->n)) return stop(run, err);
-        BAL_TRY(save_if_due(run, run->spec->checkpoint_s, err));
+        BAL_TRY(bal_run_save_if_due(run, run->spec->checkpoint_s, err));
     }
     return rc == BAL_END ? BAL_OK : rc;
 }
@@ -380,6 +384,7 @@ static BalStatus one_epoch(BalRun *run, BalError *err) {
     double s0 = bal_now_s(), gap = fmin(run->spec->checkpoint_s, EPOCH_END_GAP_S);
     run->ctx.epoch = (uint32_t)run->at.epoch;
     if (!run->at.step) BAL_TRY(bal_run_hook(run, run->method.ops->epoch_begin, err));
+    run->at.kept = 0;
     BAL_TRY(train_epoch(run, err));
     double s1 = bal_now_s();
     BalStatus rc = bal_run_evaluate(run, err);
@@ -387,7 +392,7 @@ static BalStatus one_epoch(BalRun *run, BalError *err) {
     BAL_TRY(rc);
     BAL_TRY(bal_run_hook(run, run->method.ops->epoch_end, err));
     BAL_TRY(close_epoch(run, s1 - s0, bal_now_s() - s1, err));
-    return save_if_due(run, gap, err);
+    return bal_run_save_if_due(run, gap, err);
 }
 
 static bool is_over(const BalRun *run) {

@@ -60,6 +60,7 @@ typedef struct BalPosition {
     double accuracy[BAL_SPLIT_COUNT]; /* of the best epoch */
     BalMetric metric[BAL_MOST_METRICS];
     int n_metrics;
+    int64_t kept; /* checkpoints written while epoch_begin was at work; 0 outside */
 } BalPosition;
 
 /* ---- the clips of an epoch or pass in the order of their batches (services.c) ---- */
@@ -94,7 +95,7 @@ typedef struct BalRun {
     BalOrder order;
     int64_t *score_clip;
     int64_t n, n_train, n_val, n_sample, n_score, n_steps;
-    bool between; /* two epochs: a hook may ask for passes */
+    BalMethodHook *between; /* epoch_begin or epoch_end while it runs, so that it may ask for passes; else NULL */
     BalRecord record;
     BalPosition at;
     int64_t done_clips, total_clips; /* progress */
@@ -127,6 +128,9 @@ void bal_run_best_test(const BalRun *run, int *epoch, double *accuracy);
 /* Continue from the newest complete checkpoint, if there is one. */
 BAL_MUST_USE BalStatus bal_run_resume(BalRun *run, BalError *err);
 BAL_MUST_USE BalStatus bal_run_checkpoint(BalRun *run, BalError *err);
+/* A checkpoint if the last is after_s old. */
+BAL_MUST_USE BalStatus bal_run_save_if_due(BalRun *run, double after_s, BalError *err);
+bool bal_run_is_due(const BalRun *run, double after_s);
 /* Weights, logits and predictions of the best epoch into dir, if they are not there already. */
 BAL_MUST_USE BalStatus bal_run_keep_best(BalRun *run, BalError *err);
 /* run.json, then the checkpoints go. */

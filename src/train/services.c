@@ -1,7 +1,7 @@
 /* What the trainer does for a method's hooks between epochs (method.h): lists of clips, passes, metrics.
  *
  * Passes use the readers and the order of the epochs, so they are for the time when no epoch is under way. What a hook does this way
- * is repeated from the last checkpoint where a run is killed in the middle of it; nothing is written before the hook has ended. */
+ * is repeated from the last checkpoint where a run is killed in the middle of it; epoch_begin may ask for checkpoints of its own. */
 #include <math.h>
 #include <string.h>
 #include "base/mem.h"
@@ -175,13 +175,22 @@ static BalStatus sample(void *trainer, const BalSample *list, int64_t n, BalErro
     return bal_run_sample(trainer, list, n, err);
 }
 
-const BalTrainServices bal_train_services = {log_metric, clips, hold_out, pass, sample};
+static BalStatus keep(void *trainer, BalError *err) {
+    BalRun *run = trainer;
+    if (!run->between || run->between != run->method.ops->epoch_begin)
+        return BAL_FAIL(err, BAL_E_ARG, "checkpoints of a method's own are for epoch_begin");
+    if (!bal_run_is_due(run, run->spec->checkpoint_s)) return BAL_OK;
+    run->at.kept++; /* another place than the end of the epoch before */
+    return bal_run_save_if_due(run, 0, err);
+}
+
+const BalTrainServices bal_train_services = {log_metric, clips, hold_out, pass, sample, keep};
 
 BalStatus bal_run_hook(BalRun *run, BalMethodHook *fn, BalError *err) {
     if (!fn) return BAL_OK;
-    run->between = true;
+    run->between = fn;
     run->ctx.optimiser = bal_run_optimiser(run, run->at.epoch);
     BalStatus rc = fn(run->method.self, &run->ctx, err);
-    run->between = false;
+    run->between = NULL;
     return rc;
 }

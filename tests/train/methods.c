@@ -110,6 +110,25 @@ static void stopped_anywhere_it_ends_with_the_same_bytes(void **state) {
     }
 }
 
+/* An estimate goes on where its last checkpoint was, in the middle of a probe: with so few reports at a time that it could never end if it
+ * began anew, it ends, with the same bytes. */
+static void an_estimate_is_continued(void **state) {
+    (void)state;
+    static const struct Case c = {"gblend", {"gblend.probe_epochs=2"}, 1, NULL};
+    BalError err = {0};
+    int stops = 0;
+    assert_ok(fit(&c, scratch("estimate"), (BalProgressSink){0}, &err));
+    for (;; stops++) {
+        Stopper s = {13}; /* a probe's epoch has 9 batches, a measurement 6, the estimate 78 */
+        BalStatus rc = fit(&c, scratch("continued"), (BalProgressSink){stop_after, &s}, &err);
+        if (rc == BAL_OK) break;
+        if (rc != BAL_E_CANCELLED) fail_msg("%s", err.text);
+        assert_true(stops < 60);
+    }
+    assert_true(stops > 8);
+    assert_same_folder(scratch("estimate"), scratch("continued"));
+}
+
 /* A probe that explodes says where, as a step of the training would. */
 static void a_probe_that_explodes_names_step_clips_and_remedy(void **state) {
     (void)state;
@@ -156,6 +175,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_learns),
         cmocka_unit_test(stopped_anywhere_it_ends_with_the_same_bytes),
+        cmocka_unit_test(an_estimate_is_continued),
         cmocka_unit_test(a_probe_that_explodes_names_step_clips_and_remedy),
         cmocka_unit_test(options_are_part_of_the_run),
     };

@@ -56,7 +56,8 @@ static BalStatus probe(Curious *m, BalMethodCtx *c, const BalSample *part[2], co
     BAL_TRY(bal_session_snapshot_state(c->session, &before, err));
     m->sum = 0, m->seen = 0;
     BalStatus rc = bal_session_optimiser_reset(c->session, 0, err);
-    if (rc == BAL_OK) rc = bal_method_train(c, part[0], n[0], 2, plain_loss, m, 0, err);
+    for (uint32_t e = 0; e < 2 && rc == BAL_OK; e++)
+        rc = bal_method_train(c, part[0], n[0], c->epoch + e, plain_loss, m, 0, err);
     if (rc == BAL_OK) rc = bal_method_pass(c, &held, measure, m, err);
     if (rc == BAL_OK) rc = bal_session_restore_state(c->session, before, err);
     bal_session_release(c->session, &before);
@@ -239,6 +240,11 @@ static BalStatus early_pass(void *self, BalMethodCtx *c, BalError *err) {
     return bal_method_clips(c, BAL_PART_TRAIN, &train, &n, err);
 }
 
+static BalStatus keep_late(void *self, BalMethodCtx *c, BalError *err) {
+    (void)self;
+    return bal_method_keep(c, err);
+}
+
 static void held_out_clips_are_whole_sources_in_proportion(void **state) {
     (void)state;
     BalError err = {0};
@@ -246,6 +252,9 @@ static void held_out_clips_are_whole_sources_in_proportion(void **state) {
     m.epoch_begin = check_held;
     m.loss = NULL;
     assert_ok(fit(&m, scratch("held"), (BalProgressSink){0}, &err));
+    m.epoch_end = keep_late;
+    assert_fails(fit(&m, scratch("late"), (BalProgressSink){0}, &err), BAL_E_ARG, "are for epoch_begin");
+    m.epoch_end = NULL;
     m.plan = early_pass;
     assert_fails(fit(&m, scratch("early"), (BalProgressSink){0}, &err), BAL_E_ARG, "epoch_begin and epoch_end only");
 }
