@@ -77,6 +77,8 @@ BAL_API BalVal bal_graph_slice(BalGraph *g, BalVal x, int first, int n); /* chan
 BAL_API BalVal bal_graph_scale(BalGraph *g, const char *name, BalVal x);
 /* A value that can be read after forward and be given a gradient before backward: logits, features. */
 BAL_API void bal_graph_output(BalGraph *g, const char *name, BalVal x);
+BAL_API BalVal bal_graph_find(const BalGraph *g,
+                              const char *name); /* an output, an input or a scale by name; 0: none */
 BAL_API BAL_MUST_USE BalStatus bal_graph_finish(BalGraph *g, BalError *err);
 BAL_API BalShape bal_graph_shape(const BalGraph *g, BalVal x);
 

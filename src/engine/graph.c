@@ -368,6 +368,14 @@ void bal_graph_output(BalGraph *g, const char *name, BalVal x) {
     if (g->rc >= 0) g->output[g->n_outputs++] = (GraphOutput){copy, x};
 }
 
+BalVal bal_graph_find(const BalGraph *g, const char *name) {
+    for (int i = 0; i < g->n_outputs; i++)
+        if (!strcmp(g->output[i].name, name)) return g->output[i].value;
+    for (int i = 0; i < g->n_nodes; i++)
+        if (g->node[i].label && !strcmp(g->node[i].label, name)) return g->node[i].out;
+    return 0;
+}
+
 BalStatus bal_graph_finish(BalGraph *g, BalError *err) {
     if (g->rc >= 0 && !g->n_outputs) fail(g, BAL_E_ARG, "", "the graph has no output");
     if (g->rc >= 0 && g->n_outputs > 32) fail(g, BAL_E_ARG, g->output[32].name, "more than 32 outputs");

@@ -14,6 +14,15 @@ void bal_late_build(int fusion, const BalNetSpec *net, BalGraph *g) {
     bal_fusion_head(g, bal_fusion_at(fusion), f, net->n_classes);
 }
 
+void bal_late_build_kept(const BalNetSpec *net, BalGraph *g) {
+    BalVal f[2];
+    bal_fusion_encode(g, net->encoder, net->audio, net->visual, f);
+    bal_fusion_head(g, bal_fusion_at(LATE_CONCAT), f, net->n_classes);
+    const BalVal z = bal_graph_find(g, "logits");
+    bal_graph_output(g, "kept_audio", bal_graph_linear_part(g, z, f[0], 0, 1));
+    bal_graph_output(g, "kept_visual", bal_graph_linear_part(g, z, f[1], net->encoder->features, 1));
+}
+
 #define LATE(method, fusion, what, from)                                                                               \
     static BalStatus build_##method(void *self, const BalNetSpec *net, BalGraph *g, BalMethodNeeds *needs,             \
                                     BalError *err) {                                                                   \

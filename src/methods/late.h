@@ -9,5 +9,7 @@ extern const char *const bal_late_choices[]; /* concat, sum, film, gated, NULL: 
 
 /* Two encoders and a head, with everything that bal_fusion_encode and bal_fusion_head declare. */
 void bal_late_build(int fusion, const BalNetSpec *net, BalGraph *g);
+/* The same with the concat head, and its logits with the other modality's features zeroed: "kept_audio", "kept_visual". */
+void bal_late_build_kept(const BalNetSpec *net, BalGraph *g);
 
 #endif

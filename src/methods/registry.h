@@ -11,5 +11,15 @@ extern const BalMethodOps bal_method_gblend;
 extern const BalMethodOps bal_method_greedy;
 extern const BalMethodOps bal_method_tmc, bal_method_etmc;
 extern const BalMethodOps bal_method_dropout;
+extern const BalMethodOps bal_method_mmpareto;
+extern const BalMethodOps bal_method_agm;
+extern const BalMethodOps bal_method_pmr;
+extern const BalMethodOps bal_method_opm;
+extern const BalMethodOps bal_method_umt;
+extern const BalMethodOps bal_method_mla;
+extern const BalMethodOps bal_method_cml;
+extern const BalMethodOps bal_method_mmcosine;
+extern const BalMethodOps bal_method_valuation;
+extern const BalMethodOps bal_method_lfm;
 
 #endif

@@ -16,11 +16,15 @@ enum { FD_N = 5, FD_CLASSES = 3, FD_SIDE = 10, FD_AUDIO = FD_SIDE * FD_SIDE, FD_
 typedef struct Fd {
     BalMethod m;
     BalGraph *g;
-    BalMethodCtx c; /* epoch, step, sub may be set by the test */
+    BalMethodCtx c; /* epoch, step may be set by the test */
+    int last_sub;   /* sub-step whose gradient is looked at (0) */
     int n_grads;    /* buffers whose sum is the gradient of the loss, where a method keeps shares of it apart (1) */
     float audio[FD_N * FD_AUDIO], visual[FD_N * FD_VISUAL], z[FD_N * FD_CLASSES], dz[FD_N * FD_CLASSES];
     int32_t label[FD_N];
     int64_t clip[FD_N];
+    BalSample train[FD_N], list[7 * FD_N];
+    int64_t n_list; /* what bal_method_sample gave, 0: nothing */
+    unsigned tags;  /* fd_check looks at parameters with these alone; 0: at all */
 } Fd;
 
 /* Method `name` with options key, value, ..., NULL. */
@@ -54,20 +58,81 @@ static inline void fd_open(Fd *f, const char *name, const char *const *set) {
         (BalMethodBatch){.audio = f->audio, .visual = f->visual, .label = f->label, .clip = f->clip, .n = FD_N};
 }
 
+/* ---- a trainer whose train clips are those of the batch ---- */
+static inline BalStatus fd_log(void *trainer, const char *name, double value, BalError *err) {
+    (void)trainer, (void)name, (void)err;
+    assert_true(isfinite(value));
+    return BAL_OK;
+}
+
+static inline BalStatus fd_clips(void *trainer, BalClipPart part, const BalSample **sample, int64_t *n, BalError *err) {
+    Fd *f = trainer;
+    (void)part, (void)err;
+    for (int i = 0; i < FD_N; i++) f->train[i] = (BalSample){f->clip[i], BAL_TAG_AUDIO | BAL_TAG_VISUAL};
+    *sample = f->train;
+    *n = FD_N;
+    return BAL_OK;
+}
+
+/* In batches of at most three. */
+static inline BalStatus fd_pass(void *trainer, const BalMethodPass *pass, BalMethodHook *fn, void *user,
+                                BalError *err) {
+    Fd *f = trainer;
+    const BalMethodBatch batch = f->c.batch;
+    float audio[3 * FD_AUDIO], visual[3 * FD_VISUAL];
+    int32_t label[3];
+    unsigned char keep[3];
+    BalStatus rc = BAL_OK;
+    for (int64_t at = 0; at < pass->n && rc == BAL_OK; at += 3) {
+        const int n = pass->n - at < 3 ? (int)(pass->n - at) : 3;
+        for (int i = 0; i < n; i++) {
+            const int k = (int)(pass->sample[at + i].clip - f->clip[0]);
+            assert_in_range(k, 0, FD_N - 1);
+            memcpy(audio + i * FD_AUDIO, f->audio + k * FD_AUDIO, FD_AUDIO * sizeof *audio);
+            memcpy(visual + i * FD_VISUAL, f->visual + k * FD_VISUAL, FD_VISUAL * sizeof *visual);
+            label[i] = f->label[k];
+            keep[i] = pass->sample[at + i].keep;
+        }
+        f->c.batch = (BalMethodBatch){.audio = audio, .visual = visual, .label = label, .n = n, .keep = keep};
+        rc = fn(user, &f->c, err);
+    }
+    f->c.batch = batch;
+    return rc;
+}
+
+static inline BalStatus fd_sample(void *trainer, const BalSample *sample, int64_t n, BalError *err) {
+    Fd *f = trainer;
+    (void)err;
+    assert_in_range(n, 2, 7 * FD_N);
+    memcpy(f->list, sample, (size_t)n * sizeof *sample);
+    f->n_list = n;
+    return BAL_OK;
+}
+
+static const BalTrainServices fd_services = {.log = fd_log, .clips = fd_clips, .pass = fd_pass, .sample = fd_sample};
+
+static inline void fd_train(Fd *f) { /* give it that trainer */
+    f->c.services = &fd_services;
+    f->c.trainer = f;
+}
+
 static inline void fd_close(Fd *f) {
     bal_session_destroy(&f->c.session);
     bal_graph_destroy(&f->g);
     bal_method_close(&f->m);
 }
 
-/* plan and loss of sub-step f->c.sub; gradients are in buffer 0 then. */
+/* plan, and the losses of sub-steps 0 to f->last_sub, without updates; gradients of the last are in buffer 0 then. */
 static inline double fd_loss(Fd *f) {
     BalError err = {0};
     f->c.n_subs = 1;
     f->c.batch.keep = NULL;
     if (f->m.ops->plan) assert_ok(f->m.ops->plan(f->m.self, &f->c, &err));
-    assert_ok(f->m.ops->loss ? f->m.ops->loss(f->m.self, &f->c, &err) : bal_method_loss(f->m.ops, &f->c, &err));
-    assert_true(isfinite(f->c.loss));
+    for (f->c.sub = 0; f->c.sub <= f->last_sub; f->c.sub++) {
+        assert_ok(f->m.ops->loss ? f->m.ops->loss(f->m.self, &f->c, &err) : bal_method_loss(f->m.ops, &f->c, &err));
+        assert_true(isfinite(f->c.loss));
+    }
+    f->c.sub = f->last_sub;
     return f->c.loss;
 }
 
@@ -111,7 +176,7 @@ static inline int fd_check(Fd *f) {
     int moving = 0;
     for (int i = 0; i < bal_session_n_params(f->c.session); i++) {
         const BalParam *p = bal_session_param(f->c.session, i);
-        if (!p->trainable) continue;
+        if (!p->trainable || (f->tags && !(p->tags & f->tags))) continue;
         const int64_t n = fd_count(f, i);
         float *w = malloc((size_t)n * sizeof *w);
         double *d = malloc((size_t)n * sizeof *d), length = 0;

@@ -1,4 +1,5 @@
 /* Methods of two modalities, trained end to end on a small store: they learn, and a run that was stopped ends with the same bytes. */
+#include "engine/safetensors.h"
 #include "train/toy.h"
 
 static const Toy TOY = {.n = 120, .heard = true, .seen = true, .n_train = 6, .n_val = 2};
@@ -11,7 +12,8 @@ static int close_store(void **state) {
     return toy_close(state, &store);
 }
 
-static const char *const METHOD[] = {"concat", "sum", "film", "gated", "tmc", "etmc", "dropout"};
+static const char *const METHOD[] = {"concat", "sum", "film", "gated", "tmc", "etmc",     "dropout",   "mmpareto",
+                                     "agm",    "pmr", "opm",  "mla",   "cml", "mmcosine", "valuation", "lfm"};
 enum { N_METHODS = sizeof METHOD / sizeof *METHOD };
 
 static bool stop_after(void *user, const BalProgress *p) {
@@ -42,6 +44,61 @@ static void every_method_learns(void **state) {
     }
 }
 
+/* Encoders and head under their scopes, batch norm's statistics with them: what a framework would load. */
+static void weights_lie_under_scopes(void **state) {
+    (void)state;
+    static const char *const name[] = {"audio.conv1.weight", "visual.bn3.running_var", "head.fc.weight",
+                                       "head.fc.bias"};
+    BalError err = {0};
+    BalFitResult r;
+    BalTensorFile file = {0};
+    char path[256];
+    assert_ok(fit("concat", scratch("concat"), 0, &r, &err));
+    snprintf(path, sizeof path, "%s/weights.safetensors", scratch("concat"));
+    assert_ok(bal_tensors_open(&file, path, &err));
+    for (int i = 0; i < 4; i++) assert_non_null(bal_tensors_find(&file, name[i]));
+    const BalNamedTensor *fc = bal_tensors_find(&file, "head.fc.weight");
+    assert_int_equal(fc->dim[0], 3);
+    assert_int_equal(fc->dim[1], 64);
+    bal_tensors_close(&file);
+}
+
+/* UMT without teachers is refused; with those of unimodal runs it learns, and they stay as they were. */
+static void teachers_come_from_unimodal_runs(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalFitResult r;
+    BalTensorFile was = {0}, is = {0};
+    char path[2][256], init[2][300];
+    for (int m = 0; m < 2; m++) {
+        const char *name = m ? "visual" : "audio";
+        assert_ok(fit(name, scratch(name), 0, &r, &err));
+        snprintf(path[m], sizeof path[m], "%s/weights.safetensors", scratch(name));
+        snprintf(init[m], sizeof init[m], "teacher_%s=%s", name, path[m]);
+    }
+    assert_fails(fit("umt", scratch("untaught"), 0, &r, &err), BAL_E_ARG, "--init teacher_audio=RUN");
+    BalFitSpec spec = bal_fit_spec_default();
+    const char *const list[] = {init[0], init[1]};
+    spec.method = "umt";
+    spec.recipe = toy_recipe(store);
+    spec.recipe.train.epochs = 6;
+    spec.dir = scratch("umt");
+    spec.init = list;
+    spec.n_init = 2;
+    assert_ok(bal_fit(store, &spec, &r, &err));
+    assert_true(r.accuracy[BAL_SPLIT_TEST] > 0.8);
+    assert_ok(bal_tensors_open(&was, path[1], &err));
+    snprintf(path[0], sizeof path[0], "%s/weights.safetensors", scratch("umt"));
+    assert_ok(bal_tensors_open(&is, path[0], &err));
+    const BalNamedTensor *a = bal_tensors_find(&was, "bn2.running_mean");
+    const BalNamedTensor *b = bal_tensors_find(&is, "teacher_visual.bn2.running_mean");
+    assert_non_null(a);
+    assert_non_null(b);
+    assert_memory_equal(a->data, b->data, 16 * sizeof(float));
+    bal_tensors_close(&was);
+    bal_tensors_close(&is);
+}
+
 /* Stopped every few batches, in the middle of epochs and of evaluations. */
 static void a_stopped_run_ends_with_the_same_bytes(void **state) {
     (void)state;
@@ -64,6 +121,8 @@ static void a_stopped_run_ends_with_the_same_bytes(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_method_learns),
+        cmocka_unit_test(weights_lie_under_scopes),
+        cmocka_unit_test(teachers_come_from_unimodal_runs),
         cmocka_unit_test(a_stopped_run_ends_with_the_same_bytes),
     };
     return cmocka_run_group_tests(tests, open_store, close_store);
