@@ -85,6 +85,8 @@ BAL_API BAL_MUST_USE BalStatus bal_session_grad_noise(BalSession *s, int grad, i
                                                       uint32_t epoch, uint64_t step, BalError *err);
 BAL_API BAL_MUST_USE BalStatus bal_session_grad_axpy(BalSession *s, int to, double beta, int from, double alpha, int i,
                                                      BalError *err); /* to = beta*to + alpha*from */
+BAL_API BAL_MUST_USE BalStatus bal_session_grad_param(BalSession *s, int to, double beta, double alpha, int i,
+                                                      BalError *err); /* to = beta*to + alpha*parameter i */
 
 /* Snapshot and blend of all parameters and running statistics (probes, re-learning). */
 BAL_API BAL_MUST_USE BalStatus bal_session_snapshot(BalSession *s, float **out,

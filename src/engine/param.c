@@ -169,6 +169,12 @@ BalStatus bal_session_grad_axpy(BalSession *s, int to, double beta, int from, do
     return s->b->axpby(s->self, p->floats, alpha, s->grad[from] + p->at, beta, s->grad[to] + p->at, err);
 }
 
+BalStatus bal_session_grad_param(BalSession *s, int to, double beta, double alpha, int i, BalError *err) {
+    BAL_TRY(check(s, to, i, err));
+    const ParamPlace *p = &s->place[i];
+    return s->b->axpby(s->self, p->floats, alpha, s->w + p->at, beta, s->grad[to] + p->at, err);
+}
+
 BalStatus bal_session_grad_noise(BalSession *s, int grad, int i, double sigma, uint64_t seed, uint32_t epoch,
                                  uint64_t step, BalError *err) {
     BAL_TRY(check(s, grad, i, err));

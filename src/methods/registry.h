@@ -21,5 +21,8 @@ extern const BalMethodOps bal_method_cml;
 extern const BalMethodOps bal_method_mmcosine;
 extern const BalMethodOps bal_method_valuation;
 extern const BalMethodOps bal_method_lfm;
+extern const BalMethodOps bal_method_inforeg;
+extern const BalMethodOps bal_method_amss;
+extern const BalMethodOps bal_method_relearning;
 
 #endif

@@ -239,6 +239,9 @@ static void gradient_edits(void **state) {
         const double want = st.dot + 3 * twice.sum_gg;
         assert_ok(bal_session_stats(net.s, 0, 1, i, &twice, &err));
         assert_near("axpy", twice.dot, want, 1e-5);
+        assert_ok(bal_session_grad_param(net.s, 0, 0, 2, i, &err)); /* g0 = 2 w */
+        assert_ok(bal_session_stats(net.s, 0, 0, i, &twice, &err));
+        assert_near("grad_param", twice.sum_gg, 4 * twice.sum_ww, 1e-5);
         assert_ok(bal_session_grad_scale(net.s, 0, i, 0, &err));
         assert_ok(bal_session_grad_noise(net.s, 0, i, 0.5, 9, 3, 4, &err));
         assert_ok(bal_session_stats(net.s, 0, 1, i, &noisy, &err));

@@ -12,8 +12,9 @@ static int close_store(void **state) {
     return toy_close(state, &store);
 }
 
-static const char *const METHOD[] = {"concat", "sum", "film", "gated", "tmc", "etmc",     "dropout",   "mmpareto",
-                                     "agm",    "pmr", "opm",  "mla",   "cml", "mmcosine", "valuation", "lfm"};
+static const char *const METHOD[] = {"concat",    "sum", "film",    "gated", "tmc",       "etmc", "dropout",
+                                     "mmpareto",  "agm", "pmr",     "opm",   "mla",       "cml",  "mmcosine",
+                                     "valuation", "lfm", "inforeg", "amss",  "relearning"};
 enum { N_METHODS = sizeof METHOD / sizeof *METHOD };
 
 static bool stop_after(void *user, const BalProgress *p) {
@@ -22,12 +23,16 @@ static bool stop_after(void *user, const BalProgress *p) {
     return --*left > 0;
 }
 
+/* What usually begins later begins within these few epochs. */
+static const char *const EARLY[] = {"opm.first=1", "valuation.warmup=2", "relearning.interval=2", "tmc.anneal=2"};
+
 /* With a budget of progress reports, 0: none. */
 static BalStatus fit(const char *method, const char *dir, int budget, BalFitResult *out, BalError *err) {
     BalFitSpec spec = bal_fit_spec_default();
     spec.method = method;
     spec.recipe = toy_recipe(store);
     spec.recipe.train.epochs = 6;
+    BAL_TRY(bal_recipe_load(&spec.recipe, NULL, EARLY, sizeof EARLY / sizeof *EARLY, err));
     spec.dir = dir;
     if (budget) spec.progress = (BalProgressSink){stop_after, &budget};
     return bal_fit(store, &spec, out, err);
