@@ -177,10 +177,10 @@ typedef struct BalPredictions { /* zero is valid; bal_predictions_reset frees */
     char *name, *path;          /* of the method; what was read */
     bool named;                 /* the caller chose the name: equal names are runs of one method */
     BalModality modality;
-    int64_t seed, fold;                   /* -1: unknown, none */
-    char store_hash[65], recipe_hash[65]; /* empty where unknown */
-    int64_t n;                            /* clips of the scores */
-    int32_t *answer;                      /* [n] index into the scores' labels, or BAL_ANSWER_* */
+    int64_t seed, fold;                     /* -1: unknown, none */
+    char store_hash[65], protocol_hash[65]; /* empty where unknown; protocol: recipe without the method's options */
+    int64_t n;                              /* clips of the scores */
+    int32_t *answer;                        /* [n] index into the scores' labels, or BAL_ANSWER_* */
     /* Of unimodal models only, whose ensemble needs them, and NULL where the file has none. */
     int n_columns;
     int32_t *column;   /* [n_columns] index into the scores' labels, or BAL_ANSWER_OTHER */
@@ -286,7 +286,7 @@ typedef struct BalEvaluation { /* zero is valid; bal_evaluation_reset frees */
     int audio, visual;              /* first row of each modality, of which ensembles and confusion are; -1 */
     int replicates;
     uint64_t seed;
-    char store_hash[65], recipe_hash[65]; /* of the runs; empty where unknown or mixed */
+    char store_hash[65], protocol_hash[65]; /* of the runs; empty where unknown or mixed */
     bool mixed_stores, mixed_recipes;
     char no_ensemble[200]; /* why there is no such row; empty where there is one */
     char *text;

@@ -553,7 +553,8 @@ static BalStatus evaluate(Work *w, BalError *err) {
     BalEvaluation *e = w->e;
     BAL_TRY(allocate(w, err));
     BAL_TRY(check_origin(w, "store", offsetof(BalPredictions, store_hash), e->store_hash, &e->mixed_stores, err));
-    BAL_TRY(check_origin(w, "recipe", offsetof(BalPredictions, recipe_hash), e->recipe_hash, &e->mixed_recipes, err));
+    BAL_TRY(
+        check_origin(w, "recipe", offsetof(BalPredictions, protocol_hash), e->protocol_hash, &e->mixed_recipes, err));
     BAL_TRY(choose_clips(w, err));
     for (int k = 0; k < w->n_p; k++) BAL_TRY(check_answers(w, &w->p[k], err));
     BAL_TRY(make_rows(w, err));

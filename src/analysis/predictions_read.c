@@ -367,8 +367,8 @@ static BalStatus take_run_json(BalJoin *j, const BalJson *run, const char *path,
         BAL_TRY(bal_strdup(&p->name, method, err));
     }
     BAL_TRY(take_text(p->store_hash, sizeof p->store_hash, bal_json_get(run, "store_hash"), "store_hash", path, err));
-    BAL_TRY(
-        take_text(p->recipe_hash, sizeof p->recipe_hash, bal_json_get(run, "recipe_hash"), "recipe_hash", path, err));
+    BAL_TRY(take_text(p->protocol_hash, sizeof p->protocol_hash, bal_json_get(run, "protocol_hash"), "protocol_hash",
+                      path, err));
     return take_classes(j, bal_json_get(run, "classes"), path, err);
 }
 

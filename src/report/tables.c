@@ -232,7 +232,7 @@ static void write_json(BalText *out, const BalEvaluation *e) {
     bal_json_add_text(&o, "schema", "avbalance/evaluate/1");
     bal_json_add_text(&o, "version", bal_version());
     bal_json_add_text(&o, "store_hash", e->store_hash[0] ? e->store_hash : NULL);
-    bal_json_add_text(&o, "recipe_hash", e->recipe_hash[0] ? e->recipe_hash : NULL);
+    bal_json_add_text(&o, "protocol_hash", e->protocol_hash[0] ? e->protocol_hash : NULL);
     bal_json_add_text(&o, "split", e->split);
     bal_json_add_int(&o, "n", e->n);
     bal_json_add_int(&o, "audio_preferred", e->subset[1].n);

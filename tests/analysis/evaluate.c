@@ -272,12 +272,12 @@ static void test_refused(void **state) {
     assert_fails(bal_evaluate(&e, &scores, p, 2, &spec, &err), BAL_E_ARG,
                  "a-0 was made from another store (fedcba987654) than a-0 (0123456789ab)");
     strcpy(p[1].store_hash, p[0].store_hash);
-    strcpy(p[0].recipe_hash, "1");
-    strcpy(p[1].recipe_hash, "2");
+    strcpy(p[0].protocol_hash, "1");
+    strcpy(p[1].protocol_hash, "2");
     assert_fails(bal_evaluate(&e, &scores, p, 2, &spec, &err), BAL_E_ARG, "another recipe (2)");
     spec.mixed = true;
     assert_ok(bal_evaluate(&e, &scores, p, 2, &spec, &err));
-    assert_true(e.mixed_recipes && !e.mixed_stores && !e.recipe_hash[0]);
+    assert_true(e.mixed_recipes && !e.mixed_stores && !e.protocol_hash[0]);
     assert_string_equal(e.store_hash, p[0].store_hash);
     bal_evaluation_reset(&e);
     spec.split = "val";

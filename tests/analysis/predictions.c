@@ -192,7 +192,7 @@ static void test_run(void **state) {
     const float z[12] = {0, 1, 2, 2, 1, 0, 0, 3, 1, NAN, NAN, NAN};
     static const char run[] =
         "{\"schema\":\"avbalance/run/1\",\"method\":\"audio\",\"modality\":\"audio\",\"seed\":4,\"fold\":-1,"
-        "\"store_hash\":\"abc\",\"recipe_hash\":\"def\",\"classes\":[\"cat\",\"owl\",\"dog\"]}";
+        "\"store_hash\":\"abc\",\"protocol_hash\":\"def\",\"classes\":[\"cat\",\"owl\",\"dog\"]}";
     assert_ok(bal_make_dirs(scratch("run"), &err));
     write_text("run/run.json", run);
     write_text("run/ids.txt", "a\nb\nc\nd\n");

@@ -35,7 +35,7 @@ def table(path, header, rows):
 def make_run(path, method, modality, seed, z):
     os.makedirs(path)
     info = dict(schema="avbalance/run/1", method=method, modality=modality, seed=seed, fold=-1, classes=labels,
-                store_hash="0" * 64, recipe_hash="1" * 64)
+                store_hash="0" * 64, protocol_hash="1" * 64)
     json.dump(info, open(path + "/run.json", "w"))
     np.save(path + "/logits.npy", z)
     open(path + "/ids.txt", "w").write("".join(i + "\n" for i in ids))
@@ -207,7 +207,7 @@ with tempfile.TemporaryDirectory() as folder:
             for m in ours["methods"][:2]:
                 for r in m["runs"]:
                     near(r["accuracy"], json.load(open(r["path"] + "/run.json"))["accuracy"][split], r)
-            assert ours["store_hash"] and ours["recipe_hash"]
+            assert ours["store_hash"] and ours["protocol_hash"]
             assert [m["name"] for m in ours["methods"]] == ["audio", "visual", "ensemble-logits", "ensemble-probabilities"]
         mixed = ["--scores", "est/scores.csv", *runs, "x=other/audio-seed0"]
         assert "other/audio-seed0 was made from another recipe" in evaluate(*mixed, code=2).stderr

@@ -19,7 +19,8 @@ static BalStatus fit(const char *store_dir, const char *dir, double checkpoint_s
     BalFitResult f;
     BAL_TRY(bal_store_open(&store, store_dir, err));
     BalFitSpec spec = bal_fit_spec_default();
-    spec.recipe = toy_recipe(store);
+    BalStatus rc;
+    BAL_TRY_OR(done, toy_recipe_load(&spec.recipe, store, err));
     spec.recipe.train.epochs = 5;
     spec.recipe.train.patience = 3;
     spec.recipe.train.optimiser = 2; /* adamw: moments and step counts must survive */
@@ -29,7 +30,8 @@ static BalStatus fit(const char *store_dir, const char *dir, double checkpoint_s
     spec.dir = dir;
     spec.checkpoint_s = checkpoint_s;
     spec.progress = progress;
-    BalStatus rc = bal_fit(store, &spec, &f, err);
+    rc = bal_fit(store, &spec, &f, err);
+done:
     bal_store_close(&store);
     return rc;
 }

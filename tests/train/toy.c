@@ -90,16 +90,21 @@ BalStore *toy_store(const Toy *toy, const char *dir) {
     return store;
 }
 
-BalRecipe toy_recipe(const BalStore *store) {
+BalStatus toy_recipe_load(BalRecipe *r, const BalStore *store, BalError *err) {
     static const char *const set[] = {
         "input.image_size=16",     "input.frames=1",   "input.crop_min=1", "input.flip=0",
         "input.colour=half",       "train.model=tiny", "train.epochs=4",   "train.lr=0.05",
         "train.schedule=constant", "train.batch=16",   "train.threads=1",  "train.eval_batch=32",
     };
+    *r = bal_recipe_default();
+    r->feature = *bal_store_recipe(store);
+    return bal_recipe_load(r, NULL, set, sizeof set / sizeof *set, err);
+}
+
+BalRecipe toy_recipe(const BalStore *store) {
     BalError err = {0};
-    BalRecipe r = bal_recipe_default();
-    r.feature = *bal_store_recipe(store);
-    assert_ok(bal_recipe_load(&r, NULL, set, sizeof set / sizeof *set, &err));
+    BalRecipe r;
+    assert_ok(toy_recipe_load(&r, store, &err));
     return r;
 }
 

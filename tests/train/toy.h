@@ -26,6 +26,8 @@ static inline int toy_close(void **state, BalStore **store) {
 }
 /* The tiny encoder, few epochs, one thread. */
 BalRecipe toy_recipe(const BalStore *store);
+/* The same where memory may run out. */
+BalStatus toy_recipe_load(BalRecipe *r, const BalStore *store, BalError *err);
 /* bal_fit of `method` into dir with that recipe. */
 BalStatus toy_fit(const BalStore *store, const char *method, const BalRecipe *recipe, const char *dir,
                   BalFitResult *out, BalError *err);
