@@ -44,7 +44,9 @@ typedef struct BalWinograd {
     bool apart; /* each thread sums its own tiles into its own dw */
     /* Between points, in floats: odd numbers of cache lines, which spreads them over the cache's sets. m: the products, or z. */
     int64_t u_stride, v_stride, m_stride;
-    size_t u_floats, v_floats, m_floats, dw_floats;
+    size_t v_floats, m_floats, dw_floats;
+    size_t shared_floats,
+        thread_floats; /* of the scratch memory: what all threads use lies first, then each thread's own */
 } BalWinograd;
 
 static int64_t odd_lines(int64_t floats) {
@@ -76,29 +78,24 @@ BalStatus bal_winograd_create(BalWinograd **out, const BalOnednn *b, const BalOp
     w->x = tiles_of(read, tiled, size, turned ? 2 - op->pad[1] : op->pad[1]);
     w->y = tiles_of(tiled, tiled, size, 0);
     w->tiles = tiled->dim[0] * w->y.ty * w->y.tx;
+    w->chunk = at_most(size == 2 ? 2 * CHUNK : CHUNK, w->tiles);
+    const bool weights = direction == BAL_DIR_BWD_WEIGHTS;
     const int64_t c = read->dim[1], k = tiled->dim[1];
-    size_t floats;
-    if (direction == BAL_DIR_BWD_WEIGHTS) {
+    w->v_stride = odd_lines((weights ? IN_BLOCK * 16 : c) * w->chunk);
+    w->m_stride = odd_lines((weights ? k : 64) * w->chunk);
+    w->v_floats = (size_t)(w->points * w->v_stride);
+    w->m_floats = (size_t)(w->points * w->m_stride);
+    if (weights) {
         w->dw_floats = (size_t)(9 * c * k);
         w->apart = w->dw_floats <= APART_FLOATS;
-        w->chunk = at_most(size == 2 ? 2 * CHUNK : CHUNK, w->tiles);
-        w->v_stride = odd_lines(IN_BLOCK * 16 * w->chunk);
-        w->m_stride = odd_lines(k * w->chunk);
-        w->v_floats = (size_t)(w->points * w->v_stride);
-        w->m_floats = (size_t)(w->points * w->m_stride);
-        const size_t own = w->v_floats + (size_t)IN_BLOCK * DU_FLOATS;
-        floats =
-            w->apart ? (size_t)b->threads * (w->m_floats + own + w->dw_floats) : w->m_floats + (size_t)b->threads * own;
+        w->shared_floats = w->apart ? 0 : w->m_floats;
+        w->thread_floats = w->v_floats + (size_t)IN_BLOCK * DU_FLOATS + (w->apart ? w->m_floats + w->dw_floats : 0);
     } else {
-        w->chunk = at_most(size == 2 ? 2 * CHUNK : CHUNK, w->tiles);
         w->u_stride = odd_lines((k + 63) / 64 * 64 * c);
-        w->v_stride = odd_lines(c * w->chunk);
-        w->m_stride = odd_lines(64 * w->chunk);
-        w->u_floats = (size_t)(w->points * w->u_stride);
-        w->v_floats = (size_t)(w->points * w->v_stride);
-        w->m_floats = (size_t)(w->points * w->m_stride);
-        floats = w->u_floats + (size_t)b->threads * (w->v_floats + w->m_floats);
+        w->shared_floats = (size_t)(w->points * w->u_stride);
+        w->thread_floats = w->v_floats + w->m_floats;
     }
+    const size_t floats = w->shared_floats + (size_t)b->threads * w->thread_floats;
     *scratch_bytes = floats * sizeof(float);
     *out = w;
     return BAL_OK;
@@ -117,6 +114,10 @@ typedef struct Work {
     float *dw, *scratch;
     bool add, bf16;
 } Work;
+
+static float *own_scratch(const Work *w, int t) {
+    return w->scratch + w->g->shared_floats + (size_t)t * w->g->thread_floats;
+}
 
 /* ---- forward and backward-data ---- */
 
@@ -157,7 +158,7 @@ static void convolve(const Work *w, int64_t first, int n, float *v, float *m) {
 static void data_part(void *arg, int t, int nt) {
     const Work *w = arg;
     const BalWinograd *g = w->g;
-    float *v = w->scratch + g->u_floats + (size_t)t * (g->v_floats + g->m_floats), *m = v + g->v_floats;
+    float *v = own_scratch(w, t), *m = v + g->v_floats;
     int64_t from, to;
     transform_weights(w, t, nt);
     bal_par_barrier();
@@ -207,25 +208,26 @@ static void weights_of(const Work *w, int64_t first, int64_t last, int t, int nt
     }
 }
 
-static void weights_part(void *arg, int t, int nt) {
+static void weights_shared(void *arg, int t, int nt) {
+    const Work *w = arg;
+    weights_of(w, 0, w->g->tiles, t, nt, w->scratch, own_scratch(w, t), w->dw, w->add);
+}
+
+/* A thread's own: v, the blocks, z, and last its dw, which the first thread does not need. */
+static void weights_apart(void *arg, int t, int nt) {
     const Work *w = arg;
     const BalWinograd *g = w->g;
-    const size_t own = g->v_floats + (size_t)IN_BLOCK * DU_FLOATS;
-    if (!g->apart) {
-        float *z = w->scratch;
-        weights_of(w, 0, g->tiles, t, nt, z, z + g->m_floats + (size_t)t * own, w->dw, w->add);
-        return;
-    }
-    float *z = w->scratch + (size_t)t * (g->m_floats + own + g->dw_floats), *part = z + g->m_floats + own;
+    float *v = own_scratch(w, t), *part = v + g->thread_floats - g->dw_floats, *z = part - g->m_floats;
+    float *dw = t ? part : w->dw;
+    const bool add = !t && w->add;
     int64_t from, to;
     bal_share(g->tiles, t, nt, &from, &to);
-    weights_of(w, from, to, 0, 1, z, z + g->m_floats, t ? part : w->dw, t ? false : w->add);
-    if (from == to && (t || !w->add)) memset(t ? part : w->dw, 0, g->dw_floats * sizeof *part);
+    weights_of(w, from, to, 0, 1, z, v, dw, add);
+    if (from == to && !add) memset(dw, 0, g->dw_floats * sizeof *dw);
     bal_par_barrier();
     bal_share((int64_t)g->dw_floats / 16, t, nt, &from, &to);
     for (int i = 1; i < nt; i++)
-        w->f->axpby((to - from) * 16, 1,
-                    w->scratch + (size_t)i * (g->m_floats + own + g->dw_floats) + g->m_floats + own + from * 16, 1,
+        w->f->axpby((to - from) * 16, 1, own_scratch(w, i) + g->thread_floats - g->dw_floats + from * 16, 1,
                     w->dw + from * 16);
 }
 
@@ -242,5 +244,9 @@ void bal_winograd_run(const BalOnednn *b, const BalWinograd *g, const BalOp *op,
           : g->direction == BAL_DIR_BWD_DATA ? a->dx[0]
                                              : (void *)(uintptr_t)a->dy[0];
     if (g->direction == BAL_DIR_FWD && op->bias) w.bias = a->w[1];
-    bal_par(b->threads, g->direction == BAL_DIR_BWD_WEIGHTS ? weights_part : data_part, &w);
+    bal_par(b->threads,
+            g->direction != BAL_DIR_BWD_WEIGHTS ? data_part
+            : g->apart                          ? weights_apart
+                                                : weights_shared,
+            &w);
 }
