@@ -6,12 +6,12 @@
 #include "base/text.h"
 
 static const BalMethodOps *const METHODS[] = {
-    &bal_method_audio,      &bal_method_visual,    &bal_method_concat,  &bal_method_sum,      &bal_method_film,
-    &bal_method_gated,      &bal_method_ogm,       &bal_method_ogm_ge,  &bal_method_gblend,   &bal_method_greedy,
-    &bal_method_tmc,        &bal_method_etmc,      &bal_method_dropout, &bal_method_mmpareto, &bal_method_agm,
-    &bal_method_pmr,        &bal_method_opm,       &bal_method_umt,     &bal_method_mla,      &bal_method_cml,
-    &bal_method_mmcosine,   &bal_method_valuation, &bal_method_lfm,     &bal_method_inforeg,  &bal_method_amss,
-    &bal_method_relearning,
+    &bal_method_audio,      &bal_method_visual,     &bal_method_concat,  &bal_method_sum,      &bal_method_film,
+    &bal_method_gated,      &bal_method_ogm,        &bal_method_ogm_ge,  &bal_method_gblend,   &bal_method_greedy,
+    &bal_method_tmc,        &bal_method_etmc,       &bal_method_dropout, &bal_method_mmpareto, &bal_method_agm,
+    &bal_method_pmr,        &bal_method_opm,        &bal_method_umt,     &bal_method_mla,      &bal_method_cml,
+    &bal_method_mmcosine,   &bal_method_valuation,  &bal_method_lfm,     &bal_method_inforeg,  &bal_method_amss,
+    &bal_method_relearning, &bal_method_reconboost,
 };
 enum { N_METHODS = sizeof METHODS / sizeof *METHODS };
 

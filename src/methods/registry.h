@@ -24,5 +24,6 @@ extern const BalMethodOps bal_method_lfm;
 extern const BalMethodOps bal_method_inforeg;
 extern const BalMethodOps bal_method_amss;
 extern const BalMethodOps bal_method_relearning;
+extern const BalMethodOps bal_method_reconboost;
 
 #endif

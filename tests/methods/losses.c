@@ -1,9 +1,10 @@
-/* Methods that are a loss on several logits or features: CML, LFM, MMCosine, UMT. Each against its vectors, and by finite differences. */
+/* Methods that are a loss on several logits or features: CML, LFM, MMCosine, UMT, ReconBoost. Each against its vectors, and by finite differences. */
 #include "base/vectors.h"
 #include "methods/cml.h"
 #include "methods/fd.h"
 #include "methods/lfm.h"
 #include "methods/mmcosine.h"
+#include "methods/reconboost.h"
 
 static double real(const BalJson *v, const char *key) {
     const BalJson *at = bal_json_get(v, key);
@@ -130,12 +131,51 @@ static void umt(void **state) {
     fd_close(&f);
 }
 
+static void reconboost(void **state) {
+    (void)state;
+    static const char *const set[] = {"reconboost.agreement", "gradient", "reconboost.hidden", "16", NULL};
+    const BalJson *in = vector("reconboost", "in"), *out = vector("reconboost", "out");
+    float z[6], others[6], before[6], dz[6], with[6];
+    const int32_t label[2] = {0, 2};
+    numbers(in, "logits_current", z);
+    numbers(in, "logits_others", others);
+    numbers(in, "logits_prev_stage", before);
+    assert_near("boost_loss", bal_reconboost_loss(z, others, label, 2, 3, real(in, "weight1"), real(in, "weight2"), dz),
+                real(out, "boost_loss"), 1e-6);
+    assert_numbers(dz, out, "dlogits", 1e-5);
+    assert_near("ga_loss", bal_reconboost_agreement(z, before, 2, 3, 0, NULL), real(out, "ga_loss"), 1e-6);
+    memcpy(with, dz, sizeof with);
+    bal_reconboost_agreement(z, before, 2, 3, 0.5, with);
+    for (int i = 0; i < 6; i++) { /* its gradient, by differences */
+        const float was = z[i];
+        z[i] = was + 0.01f;
+        const double up = bal_reconboost_agreement(z, before, 2, 3, 0, NULL);
+        z[i] = was - 0.01f;
+        const double step = (up - bal_reconboost_agreement(z, before, 2, 3, 0, NULL)) / 0.02;
+        z[i] = was;
+        assert_near("agreement", with[i] - dz[i], 0.5 * step, 1e-3);
+    }
+    BalError err = {0};
+    Fd f;
+    fd_open(&f, "reconboost", set);
+    assert_ok(f.m.ops->epoch_begin(f.m.self, &f.c, &err));
+    static const int tensors[4] = {13, 13, 22,
+                                   22}; /* an encoder and the head, or both; fc2's bias counts, as do both layers */
+    static const uint32_t epoch[4] = {0, 4, 12, 20}; /* sound alone; its ensemble; that of both, twice */
+    for (int k = 0; k < 4; k++) {
+        f.c.epoch = epoch[k];
+        assert_int_equal(fd_check(&f), tensors[k]);
+    }
+    f.c.epoch = 8; /* the picture's turn; what the other says is a constant */
+    f.tags = BAL_TAG_VISUAL;
+    assert_int_equal(fd_check(&f), 9);
+    fd_close(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cml),
-        cmocka_unit_test(lfm),
-        cmocka_unit_test(mmcosine),
-        cmocka_unit_test(umt),
+        cmocka_unit_test(cml), cmocka_unit_test(lfm),        cmocka_unit_test(mmcosine),
+        cmocka_unit_test(umt), cmocka_unit_test(reconboost),
     };
     return cmocka_run_group_tests(tests, vectors_open, vectors_close);
 }

@@ -12,9 +12,9 @@ static int close_store(void **state) {
     return toy_close(state, &store);
 }
 
-static const char *const METHOD[] = {"concat",    "sum", "film",    "gated", "tmc",       "etmc", "dropout",
-                                     "mmpareto",  "agm", "pmr",     "opm",   "mla",       "cml",  "mmcosine",
-                                     "valuation", "lfm", "inforeg", "amss",  "relearning"};
+static const char *const METHOD[] = {"concat",    "sum", "film",    "gated", "tmc",        "etmc",      "dropout",
+                                     "mmpareto",  "agm", "pmr",     "opm",   "mla",        "cml",       "mmcosine",
+                                     "valuation", "lfm", "inforeg", "amss",  "relearning", "reconboost"};
 enum { N_METHODS = sizeof METHOD / sizeof *METHOD };
 
 static bool stop_after(void *user, const BalProgress *p) {
@@ -24,7 +24,12 @@ static bool stop_after(void *user, const BalProgress *p) {
 }
 
 /* What usually begins later begins within these few epochs. */
-static const char *const EARLY[] = {"opm.first=1", "valuation.warmup=2", "relearning.interval=2", "tmc.anneal=2"};
+static const char *const EARLY[] = {"opm.first=1",
+                                    "valuation.warmup=2",
+                                    "relearning.interval=2",
+                                    "reconboost.learner_epochs=1",
+                                    "reconboost.ensemble_epochs=2",
+                                    "tmc.anneal=2"};
 
 /* With a budget of progress reports, 0: none. */
 static BalStatus fit(const char *method, const char *dir, int budget, BalFitResult *out, BalError *err) {
