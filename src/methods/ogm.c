@@ -18,6 +18,7 @@
 #include "base/option.h"
 #include "methods/late.h"
 #include "methods/registry.h"
+#include "methods/score.h"
 
 typedef struct Ogm {
     double alpha;
@@ -36,16 +37,6 @@ static BalStatus build(void *self, const BalNetSpec *net, BalGraph *g, BalMethod
 }
 
 /* ---- coefficients ---- */
-
-double bal_ogm_score(const float *z, const int32_t *y, int n, int c) {
-    double score = 0;
-    for (int i = 0; i < n; i++, z += c) {
-        double sum = 0;
-        for (int k = 0; k < c; k++) sum += exp((double)z[k] - z[y[i]]);
-        score += 1 / sum;
-    }
-    return score;
-}
 
 void bal_ogm_coefficients(BalOgmVariant variant, double alpha, const double score[2], double k[2]) {
     const double eps = variant == BAL_OGM_BENCHMARK ? 1e-5 : 0;
@@ -80,7 +71,7 @@ static BalStatus coefficients(const Ogm *o, BalMethodCtx *c, double k[2], BalErr
     double score[2];
     for (int m = 0; m < 2; m++) {
         BAL_TRY(bal_session_get(c->session, 0, m ? "logits_visual" : "logits_audio", c->dz, err));
-        score[m] = bal_ogm_score(c->dz, c->batch.label, c->batch.n, c->n_classes);
+        score[m] = bal_sum_score(c->dz, c->batch.label, c->batch.n, c->n_classes);
     }
     bal_ogm_coefficients((BalOgmVariant)o->variant, o->alpha, score, k);
     BAL_TRY(bal_method_log(c, "k_audio", k[0], err));

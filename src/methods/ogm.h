@@ -2,12 +2,8 @@
 #ifndef BAL_METHODS_OGM_H
 #define BAL_METHODS_OGM_H
 
-#include <stdint.h>
-
 typedef enum BalOgmVariant { BAL_OGM_2022_05, BAL_OGM_PAPER, BAL_OGM_FIRST, BAL_OGM_BENCHMARK } BalOgmVariant;
 
-/* Sum over the batch of softmax(z)_y; z [n,c], y [n]. */
-double bal_ogm_score(const float *z, const int32_t *y, int n, int c);
 /* score: sums of audio, visual; k: factor of each encoder's gradient, in [0,1]. */
 void bal_ogm_coefficients(BalOgmVariant variant, double alpha, const double score[2], double k[2]);
 

@@ -1,5 +1,6 @@
 /* OGM and OGM-GE: coefficients against vectors, what of the gradient is modulated, and with what noise. */
 #include "methods/ogm.h"
+#include "methods/score.h"
 #include "base/vectors.h"
 #include "methods/fd.h"
 
@@ -28,7 +29,7 @@ static void coefficients_of_every_release(void **state) {
         numbers(in, "out_v", z[1]);
         numbers(in, "label", y);
         for (int k = 0; k < 4; k++) label[k] = (int32_t)y[k];
-        for (int m = 0; m < 2; m++) score[m] = bal_ogm_score(z[m], label, 4, 3);
+        for (int m = 0; m < 2; m++) score[m] = bal_sum_score(z[m], label, 4, 3);
         assert_near("score_a", score[0], real(out, "score_a"), 1e-6);
         assert_near("score_v", score[1], real(out, "score_v"), 1e-6);
         check_k(out, BAL_OGM_2022_05, ALPHA[i], score);
@@ -88,7 +89,7 @@ static double score_of(Fd *f, const char *output) {
     BalError err = {0};
     float z[FD_N * FD_CLASSES];
     assert_ok(bal_session_get(f->c.session, 0, output, z, &err));
-    return bal_ogm_score(z, f->label, FD_N, FD_CLASSES);
+    return bal_sum_score(z, f->label, FD_N, FD_CLASSES);
 }
 
 /* With the vector's normal numbers in the place of ours, what the hook leaves is the vector's: k * g + std * n. */
