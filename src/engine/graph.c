@@ -300,6 +300,8 @@ BalVal bal_graph_linear_part(BalGraph *g, BalVal of, BalVal x, int first, double
     GraphNode *n = graph_producer(g, y);
     for (int i = 0; i < 2 && at[i] >= 0; i++) {
         n->param[i] = at[i];
+        if (n->tracked && !g->param[at[i]].is.trainable)
+            fail(g, BAL_E_ARG, op.name, "a frozen layer cannot follow a trainable one");
         n->tracked |= g->param[at[i]].is.trainable;
         g->param[at[i]].shared = true;
     }

@@ -446,6 +446,36 @@ static void a_gate_can_be_overridden(void **state) {
     net_close(&net);
 }
 
+/* An optional input is zero until it is set and once it is set to NULL, for any number of clips; any input that is set to NULL is zero. */
+static void inputs_that_are_zero(void **state) {
+    (void)state;
+    for (int b = 0; b < bal_backend_count(); b++) {
+        BalError err = {0};
+        Net net = net_open(net_backend(b), 1, 1);
+        float z[3][2 * NET_CLASSES], *x = net_random(NET_CLIPS * NET_FEATURES, 7);
+        float *zero = calloc(NET_CLIPS * NET_AUDIO, sizeof *zero);
+        net_forward(&net, 0, NET_CLIPS, BAL_MODE_EVAL, 1);
+        net_forward(&net, 0, 2, BAL_MODE_EVAL, 1);
+        assert_ok(bal_session_get(net.s, 0, "logits", z[0], &err));
+        for (int k = 1; k < 3; k++) {
+            assert_ok(bal_session_set(net.s, 0, "set", k == 1 ? x : NULL, 2, &err));
+            assert_ok(bal_session_forward(net.s, 0, 2, BAL_MODE_EVAL, &err));
+            assert_ok(bal_session_get(net.s, 0, "logits", z[k], &err));
+        }
+        assert_memory_not_equal(z[0], z[1], sizeof z[0]);
+        assert_memory_equal(z[0], z[2], sizeof z[0]);
+        for (int k = 0; k < 2; k++) {
+            assert_ok(bal_session_set(net.s, 0, "audio", k ? zero : NULL, 2, &err));
+            assert_ok(bal_session_forward(net.s, 0, 2, BAL_MODE_EVAL, &err));
+            assert_ok(bal_session_get(net.s, 0, "logits", z[1 + k], &err));
+        }
+        assert_memory_not_equal(z[0], z[1], sizeof z[0]);
+        assert_memory_equal(z[1], z[2], sizeof z[0]);
+        free(x), free(zero);
+        net_close(&net);
+    }
+}
+
 /* The first mistake is reported, with its layer. */
 static void graph_mistakes(void **state) {
     (void)state;
@@ -461,7 +491,11 @@ static void graph_mistakes(void **state) {
                  {5, BAL_E_ARG, "layer \"enc.conv\": no output depends"},
                  {6, BAL_E_SHAPE, "more than their channels"},
                  {7, BAL_E_ARG, "not a value"},
-                 {8, BAL_E_ARG, "layer \"enc.fc\": a frozen layer cannot follow"}};
+                 {8, BAL_E_ARG, "layer \"enc.fc\": a frozen layer cannot follow"},
+                 {9, BAL_E_ARG, "is no linear layer"},
+                 {10, BAL_E_SHAPE, "layer \"enc.fc\": needs features [rows, C] that meet as many columns"},
+                 {11, BAL_E_SHAPE, "no such channels"},
+                 {12, BAL_E_ARG, "layer \"enc.fc\": a frozen layer cannot follow"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         BalError err = {0};
         BalGraph *g;
@@ -478,6 +512,17 @@ static void graph_mistakes(void **state) {
         if (cases[i].what == 7) last = bal_graph_relu(g, 99);
         if (cases[i].what == 8) bal_graph_scope(g, "enc.", BAL_TAG_FROZEN);
         if (cases[i].what == 8) last = bal_graph_linear(g, "fc", bal_graph_mean(g, y), 4, true, 0);
+        if (cases[i].what == 9) last = bal_graph_linear_part(g, y, bal_graph_mean(g, y), 0, 1);
+        if (cases[i].what == 10) {
+            last = bal_graph_linear(g, "fc", bal_graph_mean(g, y), 4, true, 0);
+            last = bal_graph_linear_part(g, last, bal_graph_mean(g, y), 1, 1);
+        }
+        if (cases[i].what == 11) last = bal_graph_slice(g, y, 5, 4);
+        if (cases[i].what == 12) {
+            bal_graph_scope(g, "enc.", BAL_TAG_FROZEN);
+            last = bal_graph_linear(g, "fc", bal_graph_mean(g, x), 4, true, 0);
+            last = bal_graph_linear_part(g, last, bal_graph_slice(g, bal_graph_mean(g, y), 0, 3), 0, 1);
+        }
         if (cases[i].what != 4) bal_graph_output(g, "out", last);
         if (cases[i].rc == BAL_E_SHAPE) net_conv(g, "later", last, 0, 0); /* a later mistake does not hide the first */
         assert_fails(bal_graph_finish(g, &err), cases[i].rc, cases[i].says);
@@ -503,6 +548,7 @@ int main(void) {
         cmocka_unit_test(a_frozen_scope_stays_as_it_is),
         cmocka_unit_test(a_gate_can_be_overridden),
         cmocka_unit_test(wrong_use),
+        cmocka_unit_test(inputs_that_are_zero),
         cmocka_unit_test(graph_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,7 @@ static void failing_allocations(void **state) {
         BalError err = {0};
         /* gblend trains whole runs here; umt has no teachers */
         if (!strcmp(name, "gblend") || !strcmp(name, "umt")) continue;
-        for (long at = 0, made = 0; at <= made; at += 1 + made / 40) {
+        for (long at = 0, made = 0; at <= made; at += 1 + made / 16) {
             Fd f;
             fd_open(&f, name, NULL);
             fd_train(&f);

@@ -1,5 +1,6 @@
 /* Late fusion and modality dropout: gradients of the whole loss, masks. */
 #include "methods/fd.h"
+#include "methods/late.h"
 
 static void the_loss_changes_as_its_gradient_says(void **state) {
     (void)state;
@@ -10,6 +11,14 @@ static void the_loss_changes_as_its_gradient_says(void **state) {
         assert_true(fd_check(&f) >= 20);
         fd_close(&f);
     }
+}
+
+/* The places that methods name heads by are those of the registry. */
+static void heads_are_where_methods_look(void **state) {
+    (void)state;
+    for (int i = 0; bal_late_choices[i]; i++) assert_string_equal(bal_late_choices[i], bal_fusion_at(i)->name);
+    assert_string_equal(bal_fusion_at(LATE_GATED)->name, "gated");
+    assert_string_equal(bal_fusion_at(LATE_HEADS)->name, "heads");
 }
 
 static void dropout_loses_one_or_the_other(void **state) {
@@ -62,6 +71,7 @@ static void nothing_is_dropped_from_scores(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_loss_changes_as_its_gradient_says),
+        cmocka_unit_test(heads_are_where_methods_look),
         cmocka_unit_test(dropout_loses_one_or_the_other),
         cmocka_unit_test(nothing_is_dropped_from_scores),
     };
