@@ -102,6 +102,10 @@ typedef struct BalFitResult {
  * BAL_E_CANCELLED: stopped through `progress`, checkpoint written. */
 BAL_API BAL_MUST_USE BalStatus bal_fit(const BalStore *store, const BalFitSpec *spec, BalFitResult *out, BalError *err);
 
+/* Whether bal_fit could begin: method, options, features, encoder, backend, clips, and no other run in spec->dir. Writes nothing; to
+ * be asked before long work. Errors as bal_fit. */
+BAL_API BAL_MUST_USE BalStatus bal_fit_check(const BalStore *store, const BalFitSpec *spec, BalError *err);
+
 /* ---- estimate: audio-only and visual-only runs, for every seed, and for every fold when cross-fitting ---- */
 typedef struct BalEstimateSpec {
     BalRecipe recipe; /* .train.seed is the first seed */

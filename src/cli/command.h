@@ -108,7 +108,11 @@ typedef enum BalProgressStyle {
     BAL_PROGRESS_JSON,
     BAL_PROGRESS_NONE
 } BalProgressStyle;
-BalProgressSink bal_progress_open(BalProgressStyle style);
+BalProgressSink bal_progress_open(BalProgressStyle style); /* lane 0 */
+/* Lines for work that runs side by side, in the style that was opened; left when its work has ended. */
+enum { BAL_PROGRESS_LANES = 64 };
+BalProgressSink bal_progress_lane(int i);
+void bal_progress_leave(int i);
 void bal_progress_pause(
     void); /* take the bar off the screen before something else is printed; it comes back by itself */
 

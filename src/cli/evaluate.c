@@ -5,19 +5,12 @@
 #include <avbalance/report.h>
 #include "base/file.h"
 #include "base/mem.h"
-#include "cli/scores_flags.h"
+#include "cli/evaluate.h"
 #include "report/tables.h"
 
 #define MOST_THRESHOLDS 16
 
-typedef struct EvaluateArgs {
-    BalScoresFlags scores;
-    const char *table_of_scores, *out, *figure, *ids, *classes, *published, *title;
-    BalList threshold, predictions;
-    int64_t replicates;
-    int format;
-    bool mixed, ignore_unknown;
-} EvaluateArgs;
+typedef BalEvaluateArgs EvaluateArgs;
 
 static const BalFlag flags[] = {
     {"scores", 0, BAL_FLAG_STRING, "SCORES", "table of scores: which clips, their labels, u_audio and u_visual",

@@ -181,28 +181,36 @@ static BalStatus has_work(const char *dir, BalText *path, bool *yes, BalError *e
     return BAL_OK;
 }
 
+/* What dir is the folder of; `other`: nothing would be lost, or -f is given. */
+typedef enum Found { NO_RUN, OTHER_RUN, THIS_RUN } Found;
+
+static BalStatus look(const BalRun *run, BalText *path, BalText *now, BalText *old, Found *found, BalError *err) {
+    bool work;
+    *found = NO_RUN;
+    BAL_TRY(identity(run, now, err));
+    BAL_TRY(bal_path_in(path, run->dir, "recipe.yaml", err));
+    if (!bal_file_exists(path->data)) return BAL_OK;
+    BAL_TRY(bal_file_read(path->data, 0, old, err));
+    *found = !run->spec->force && !strcmp(compared(bal_text_str(old)), compared(now->data)) ? THIS_RUN : OTHER_RUN;
+    if (*found == THIS_RUN || run->spec->force) return BAL_OK;
+    BAL_TRY(has_work(run->dir, path, &work, err));
+    return work ? differs(run->dir, bal_text_str(old), now->data, err) : BAL_OK;
+}
+
 static BalStatus claim(BalRun *run, BalText *path, BalText *now, BalText *old, bool *done, BalError *err) {
     const char *dir = run->dir;
-    BAL_TRY(identity(run, now, err));
+    Found found;
     BAL_TRY(bal_make_dirs(dir, err));
     BAL_TRY(bal_lock_dir(dir, &run->lock, err));
     BAL_TRY(bal_sweep_tmp(dir, err));
-    BAL_TRY(bal_path_in(path, dir, "recipe.yaml", err));
-    if (bal_file_exists(path->data)) {
-        BAL_TRY(bal_file_read(path->data, 0, old, err));
-        if (!run->spec->force && !strcmp(compared(bal_text_str(old)), compared(now->data))) {
-            BAL_TRY(bal_path_in(path, dir, "run.json", err));
-            *done = bal_file_exists(path->data);
-            BAL_TRY(bal_path_in(path, dir, "checkpoint", err));
-            return *done && bal_is_dir(path->data) ? bal_remove_tree(path->data, err) : BAL_OK; /* killed in between */
-        }
-        bool work;
-        BAL_TRY(has_work(dir, path, &work, err));
-        if (work && !run->spec->force) return differs(dir, bal_text_str(old), now->data, err);
-        BAL_TRY(empty_folder(dir, path, err));
-    } else {
-        BAL_TRY(must_be_empty(dir, err));
+    BAL_TRY(look(run, path, now, old, &found, err));
+    if (found == THIS_RUN) {
+        BAL_TRY(bal_path_in(path, dir, "run.json", err));
+        *done = bal_file_exists(path->data);
+        BAL_TRY(bal_path_in(path, dir, "checkpoint", err));
+        return *done && bal_is_dir(path->data) ? bal_remove_tree(path->data, err) : BAL_OK; /* killed in between */
     }
+    BAL_TRY(found == OTHER_RUN ? empty_folder(dir, path, err) : must_be_empty(dir, err));
     *done = false;
     BAL_TRY(bal_path_in(path, dir, "recipe.yaml", err));
     return bal_file_write(path->data, now->data, now->len, err);
@@ -211,6 +219,16 @@ static BalStatus claim(BalRun *run, BalText *path, BalText *now, BalText *old, b
 BalStatus bal_run_claim(BalRun *run, bool *done, BalError *err) {
     BalText path = {0}, now = {0}, old = {0};
     BalStatus rc = claim(run, &path, &now, &old, done, err);
+    bal_text_reset(&path);
+    bal_text_reset(&now);
+    bal_text_reset(&old);
+    return rc;
+}
+
+BalStatus bal_run_check(const BalRun *run, BalError *err) {
+    BalText path = {0}, now = {0}, old = {0};
+    Found found;
+    BalStatus rc = look(run, &path, &now, &old, &found, err);
     bal_text_reset(&path);
     bal_text_reset(&now);
     bal_text_reset(&old);

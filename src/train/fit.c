@@ -64,6 +64,28 @@ static BalStatus check_features(const BalRun *run, BalError *err) {
     return rc;
 }
 
+/* A class that no train clip has cannot be learnt, only be got wrong. Folds do not matter here: they are the same store's. */
+static BalStatus check_classes(const BalStore *store, BalError *err) {
+    const int n_classes = bal_store_n_classes(store);
+    int64_t *n = NULL;
+    int missing = 0, first = 0;
+    BAL_TRY(bal_alloc(&n, (size_t)n_classes, sizeof *n, err));
+    for (int64_t i = 0; i < bal_store_count(store); i++)
+        if (bal_store_split(store, i) == BAL_SPLIT_TRAIN) n[bal_store_label(store, i)]++;
+    for (int k = n_classes - 1; k >= 0; k--) {
+        if (n[k]) continue;
+        missing++;
+        first = k;
+    }
+    bal_free(n);
+    if (!missing) return BAL_OK;
+    return BAL_FAIL(
+        err, BAL_E_ARG,
+        "no train clip is of class %s (%d of %d classes), which hence cannot be learnt: give it train clips or "
+        "leave it out of the manifest",
+        bal_store_class(store, first), missing, n_classes);
+}
+
 /* The train split without the held out fold, the validation split, and what is scored: all but the former, when there are folds. */
 static BalStatus choose_clips(BalRun *run, BalError *err) {
     const int *fold = run->spec->fold;
@@ -93,6 +115,7 @@ static BalStatus choose_clips(BalRun *run, BalError *err) {
             err, BAL_E_ARG,
             "the store has %lld clips to train on, at least 2 are needed: see the split column of its manifest",
             (long long)run->n_train);
+    BAL_TRY(check_classes(run->store, err));
     bal_run_use(run, run->train_sample, run->n_train);
     return BAL_OK;
 }
@@ -420,18 +443,25 @@ static BalStatus begin(BalRun *run, const struct BalBackendOps *backend, BalErro
     return BAL_OK;
 }
 
-static BalStatus fit(BalRun *run, BalFitResult *out, BalError *err) {
-    const struct BalBackendOps *backend;
-    bool done = false;
+/* What is known to be impossible before anything is written. */
+static BalStatus check(BalRun *run, const struct BalBackendOps **backend, BalError *err) {
     const BalFitSpec *spec = run->spec;
+    const BalModelOps *encoder;
     if (spec->ops)
         BAL_TRY(bal_method_open_ops(&run->method, spec->ops, err));
     else
         BAL_TRY(bal_method_open(&run->method, spec->method, err));
     BAL_TRY(bal_recipe_method(&spec->recipe, run->method.ops, run->method.self, err));
     BAL_TRY(check_features(run, err));
-    BAL_TRY(effective(run, &backend, err));
-    BAL_TRY(choose_clips(run, err));
+    BAL_TRY(effective(run, backend, err));
+    BAL_TRY(bal_model_find(&encoder, run->recipe.train.model, err));
+    return choose_clips(run, err);
+}
+
+static BalStatus fit(BalRun *run, BalFitResult *out, BalError *err) {
+    const struct BalBackendOps *backend;
+    bool done = false;
+    BAL_TRY(check(run, &backend, err));
     name_stage(run);
     BAL_TRY(bal_run_claim(run, &done, err));
     if (done) return bal_run_read_result(run->dir, out, err);
@@ -477,6 +507,15 @@ BalStatus bal_fit(const BalStore *store, const BalFitSpec *spec, BalFitResult *o
     BalRun run = {.store = store, .spec = spec, .recipe = spec->recipe, .dir = spec->dir, .lock = -1};
     BalStatus rc = fit(&run, out, err);
     if (rc == BAL_E_IO) bal_error_add(err, rc, "once the cause is mended, the same command continues");
+    close_run(&run);
+    return rc;
+}
+
+BalStatus bal_fit_check(const BalStore *store, const BalFitSpec *spec, BalError *err) {
+    BalRun run = {.store = store, .spec = spec, .recipe = spec->recipe, .dir = spec->dir, .lock = -1};
+    const struct BalBackendOps *backend;
+    BalStatus rc = check(&run, &backend, err);
+    if (rc == BAL_OK) rc = bal_run_check(&run, err);
     close_run(&run);
     return rc;
 }

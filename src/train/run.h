@@ -121,6 +121,8 @@ bool bal_run_tick(BalRun *run, int64_t n);
 
 /* Whether dir can be used: made, emptied of another run with spec->force, or holding this very run. *done: it is complete. */
 BAL_MUST_USE BalStatus bal_run_claim(BalRun *run, bool *done, BalError *err);
+/* BAL_E_MISMATCH: dir holds another run, which would be lost; changes nothing. */
+BAL_MUST_USE BalStatus bal_run_check(const BalRun *run, BalError *err);
 /* First weights from the files of spec->init. */
 BAL_MUST_USE BalStatus bal_run_init(BalRun *run, BalError *err);
 /* The epoch (1-based; 0: none) with the best test accuracy: reported beside the result, never used. */
