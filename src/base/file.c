@@ -351,6 +351,19 @@ static pid_t tmp_owner(const char *name) {
     return (pid_t)pid;
 }
 
+/* A process that has ended is a zombie until its parent, or an init that may be slow, takes note of it. */
+static bool is_alive(pid_t pid) {
+    char path[32], text[512];
+    if (kill(pid, 0) < 0 && errno == ESRCH) return false;
+    snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    const char *state = strrchr(text, ')'); /* "123 (name) Z ..." */
+    return !state || (state[1] && state[2] != 'Z' && state[2] != 'X');
+}
+
 BalStatus bal_sweep_tmp(const char *dir, BalError *err) {
     char **names;
     int n;
@@ -359,7 +372,7 @@ BalStatus bal_sweep_tmp(const char *dir, BalError *err) {
     BalStatus rc = BAL_OK;
     for (int i = 0; i < n && rc == BAL_OK; i++) {
         pid_t pid = tmp_owner(names[i]);
-        if (!pid || kill(pid, 0) == 0 || errno != ESRCH) continue;
+        if (!pid || is_alive(pid)) continue;
         bal_text_clear(&path);
         bal_path_join(&path, dir, names[i]);
         rc = bal_text_ok(&path, err);

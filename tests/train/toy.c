@@ -38,6 +38,7 @@ static BalStatus produce(void *user, int64_t row, int worker, BalClipFeatures *o
 
 static BalSplit split_of(const Toy *toy, int64_t row) {
     int64_t k = row / 2 / CLASSES % 10;
+    if (toy->untrained && label_of(row) == CLASSES - 1) k = 9;
     return k < toy->n_train ? BAL_SPLIT_TRAIN : k < toy->n_train + toy->n_val ? BAL_SPLIT_VAL : BAL_SPLIT_TEST;
 }
 
@@ -61,13 +62,13 @@ BalStore *toy_store(const Toy *toy, const char *dir) {
     recipe.visual.n_frames = 1;
     recipe.visual.codec = 0;
     recipe.visual.grey = true;
-    BalManifest m = {.n = toy->n, .classes = classes, .n_classes = CLASSES, .dialect = "csv"};
+    BalManifest m = {.n = toy->n, .classes = classes, .n_classes = toy->same ? 1 : CLASSES, .dialect = "csv"};
     assert_ok(bal_alloc(&m.clip, (size_t)m.n, sizeof *m.clip, &err));
     for (int64_t i = 0; i < m.n; i++)
         m.clip[i] = (BalClip){.id = text("clip", i, ""),
                               .media = text("", i, ".mp4"),
                               .source = text("video", i / 2, ""),
-                              .label = label_of(i),
+                              .label = toy->same ? 0 : label_of(i),
                               .split = split_of(toy, i),
                               .start_s = NAN,
                               .duration_s = NAN,

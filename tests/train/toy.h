@@ -10,6 +10,8 @@ typedef struct Toy {
     int64_t n;          /* clips, in sources of two; 3 classes */
     bool heard, seen;   /* where the label is */
     int n_train, n_val; /* of every 10 sources; the rest is test */
+    bool same;          /* all clips are of the first class, the only one */
+    bool untrained;     /* no train clip is of the last class */
 } Toy;
 
 /* Make the store DIR (features depend on `toy` alone) and open it. */
