@@ -166,4 +166,5 @@ def main():
         print("%-8s with %-8s Spearman of u:" % (a[0], b[0]), *("%s %.3f" % (s, rho(s)) for s in ("train", "val", "test")))
 
 
-main()
+if __name__ == "__main__":
+    main()
