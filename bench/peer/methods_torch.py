@@ -61,7 +61,9 @@ def shuffled(clips, seed, epoch):
 
 def batches(train_clips, t, epoch):
     order = shuffled(train_clips, t["seed"], epoch)
-    if len(order) % t["batch"] == 1:
+    if t["drop_last"]:
+        order = order[:len(order) // t["batch"] * t["batch"]]
+    elif len(order) % t["batch"] == 1:
         order.append(order[0])  # a batch of one has no statistics
     return torch.tensor(order).split(t["batch"])
 

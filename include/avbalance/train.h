@@ -26,6 +26,7 @@ typedef struct BalTrainRecipe { /* options "train.*" */
     int64_t patience; /* stop after this many epochs without a better validation value; 0: never */
     int selection;    /* BalSelection, on the validation split only */
     int64_t batch, eval_batch;
+    bool drop_last;   /* of an epoch's clips those that fill no batch */
     int dtype;        /* BalDtype: f32, bf16 */
     char backend[17]; /* "" = the best of this build */
     int64_t threads;  /* 0: all processors */

@@ -222,6 +222,9 @@ static BalStatus check_scores(const Compare *c, BalError *err) {
 }
 
 static BalStatus check(const Compare *c, BalError *err) {
+    const char *method[MOST_ROWS];
+    for (int i = 0; i < c->n_rows; i++) method[i] = c->row[i].method;
+    BAL_TRY(bal_cli_check_set(&c->args->common, method, c->n_rows, err));
     BAL_TRY(check_folder(c->args->common.out, err));
     BAL_TRY(check_split(c, err));
     BAL_TRY(check_scores(c, err));

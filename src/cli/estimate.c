@@ -120,7 +120,7 @@ static BalStatus estimate(BalCli *cli, const Estimate *self, const BalStore *sto
         return BAL_FAIL(err, BAL_E_ARG, "--folds cuts the clips for --mode crossfit: give that too, or leave it out");
     BAL_TRY(check_folder(cli, self->common.out, err));
     BalEstimateSpec spec = bal_estimate_spec_default();
-    BAL_TRY(bal_cli_check_set(&self->common, NULL, err));
+    BAL_TRY(bal_cli_check_set(&self->common, NULL, 0, err));
     BAL_TRY(bal_cli_recipe(cli, &self->common, store, &spec.recipe, err));
     spec.dir = self->common.out;
     spec.seeds = (int)self->seeds;

@@ -29,13 +29,19 @@ BalStatus bal_cli_recipe(const BalCli *cli, const BalTrainFlags *flags, const Ba
     return BAL_OK;
 }
 
-BalStatus bal_cli_check_set(const BalTrainFlags *flags, const char *method, BalError *err) {
+static bool is_among(const char *name, const char *const *names, int n) {
+    for (int i = 0; i < n; i++)
+        if (!strcmp(names[i], name)) return true;
+    return false;
+}
+
+BalStatus bal_cli_check_set(const BalTrainFlags *flags, const char *const *methods, int n_methods, BalError *err) {
     for (int i = 0; i < flags->set.n; i++) {
         const size_t n = strcspn(flags->set.v[i], ".=");
         for (int k = 0; k < bal_method_count(); k++) {
             const BalMethodOps *m = bal_method_at(k);
             if (!m->options || strlen(m->name) != n || strncmp(m->name, flags->set.v[i], n)) continue;
-            if (!method || strcmp(m->name, method))
+            if (!is_among(m->name, methods, n_methods))
                 return BAL_FAIL(err, BAL_E_ARG, "--set %s is an option of the method %s, which does not run here",
                                 flags->set.v[i], m->name);
         }
@@ -93,7 +99,7 @@ static void print_json(BalText *out, const Train *self, const BalFitResult *r) {
 
 static BalStatus train(BalCli *cli, const Train *self, const BalStore *store, BalFitResult *r, BalError *err) {
     BalFitSpec spec = bal_fit_spec_default();
-    BAL_TRY(bal_cli_check_set(&self->common, self->method, err));
+    BAL_TRY(bal_cli_check_set(&self->common, &self->method, 1, err));
     BAL_TRY(bal_cli_recipe(cli, &self->common, store, &spec.recipe, err));
     spec.method = self->method;
     spec.dir = self->common.out;

@@ -54,8 +54,9 @@ typedef struct BalTrainFlags { /* first member of a command's struct */
 /* The store's features, then the recipe, then --set, then the flags above, --seed and --threads. */
 BAL_MUST_USE BalStatus bal_cli_recipe(const BalCli *cli, const BalTrainFlags *flags, const BalStore *store,
                                       BalRecipe *out, BalError *err);
-/* BAL_E_ARG where --set names an option of a method that does not run: it would do nothing. method NULL: none with options runs. */
-BAL_MUST_USE BalStatus bal_cli_check_set(const BalTrainFlags *flags, const char *method, BalError *err);
+/* BAL_E_ARG where --set names an option of a method that is not among those that run: it would do nothing. */
+BAL_MUST_USE BalStatus bal_cli_check_set(const BalTrainFlags *flags, const char *const *methods, int n_methods,
+                                         BalError *err);
 void bal_train_more_help(BalText *out); /* the keys of input.* and train.* */
 /* "train 0.981  val 0.870  test 0.861": accuracies of the splits that there are. */
 void bal_cli_accuracies(const BalFitResult *r, BalText *out);

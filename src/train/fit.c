@@ -7,7 +7,7 @@
  * unless the last is only moments old: a small network would otherwise spend its time writing.
  *
  * A last batch of one clip has no batch statistics worth the name (with a 1x1 map the variance is 0/0), so the epoch's first clip is
- * then seen a second time beside it; every clip is trained on in every epoch. */
+ * then seen a second time beside it; every clip is trained on in every epoch, unless train.drop_last leaves out what fills no batch. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -317,7 +317,7 @@ static BalStatus train_epoch(BalRun *run, BalError *err) {
     const BalOptimiser o = bal_run_optimiser(run, run->at.epoch);
     const BalBatch *b;
     BalStatus rc;
-    BAL_TRY(bal_order_fill(&run->order, &epoch, t->batch, (uint64_t)t->seed, err));
+    BAL_TRY(bal_order_fill(&run->order, &epoch, t, err));
     BAL_TRY(bal_reader_start(run->train_reader, run->order.clip, run->order.n, epoch.epoch, true, run->at.step, err));
     while ((rc = bal_reader_next(run->train_reader, &b, err)) == BAL_OK) {
         BAL_TRY(train_step(run, b, &o, err));

@@ -71,7 +71,7 @@ typedef struct BalOrder {
     size_t cap[3];
 } BalOrder;
 void bal_order_reset(BalOrder *o);
-BAL_MUST_USE BalStatus bal_order_fill(BalOrder *o, const BalMethodPass *p, int64_t batch, uint64_t seed, BalError *err);
+BAL_MUST_USE BalStatus bal_order_fill(BalOrder *o, const BalMethodPass *p, const BalTrainRecipe *t, BalError *err);
 /* The reader's batch, with what is to be seen of it; first: place of its first clip in the order. */
 BalMethodBatch bal_order_batch(const BalOrder *o, const BalBatch *b, int64_t first);
 

@@ -23,19 +23,23 @@ void bal_order_reset(BalOrder *o) {
     *o = (BalOrder){0};
 }
 
-/* A last batch of one clip gets the first beside it (fit.c). */
-static int64_t order_length(int64_t n, int64_t batch, bool train) {
-    return n + (train && n % batch == 1);
+/* Of a training pass over n samples: a last batch that is not full is kept, and one of one clip gets the first beside it (fit.c); or it
+ * is left out. */
+static int64_t order_length(int64_t n, const BalTrainRecipe *t) {
+    return t->drop_last ? n - n % t->batch : n + (n % t->batch == 1);
 }
 
-BalStatus bal_order_fill(BalOrder *o, const BalMethodPass *p, int64_t batch, uint64_t seed, BalError *err) {
-    o->n = order_length(p->n, batch, p->train);
+BalStatus bal_order_fill(BalOrder *o, const BalMethodPass *p, const BalTrainRecipe *t, BalError *err) {
+    o->n = p->train ? order_length(p->n, t) : p->n;
     o->masked = false;
+    if (p->n && !o->n)
+        return BAL_FAIL(err, BAL_E_ARG, "%lld clips make no batch of %lld: lower train.batch or set train.drop_last=no",
+                        (long long)p->n, (long long)t->batch);
     BAL_TRY(bal_grow(&o->clip, &o->cap[0], (size_t)o->n, sizeof *o->clip, err));
-    BAL_TRY(bal_grow(&o->index, &o->cap[1], (size_t)o->n, sizeof *o->index, err));
+    BAL_TRY(bal_grow(&o->index, &o->cap[1], (size_t)(p->n > o->n ? p->n : o->n), sizeof *o->index, err));
     BAL_TRY(bal_grow(&o->keep, &o->cap[2], (size_t)o->n, sizeof *o->keep, err));
     for (int64_t i = 0; i < p->n; i++) o->index[i] = i;
-    if (p->train) bal_clips_shuffle(o->index, p->n, seed, p->epoch);
+    if (p->train) bal_clips_shuffle(o->index, p->n, (uint64_t)t->seed, p->epoch);
     if (o->n > p->n) o->index[p->n] = o->index[0];
     for (int64_t i = 0; i < o->n; i++) {
         const BalSample *s = &p->sample[o->index[i]];
@@ -121,7 +125,7 @@ static BalStatus run_pass(BalRun *run, const BalMethodPass *pass, BalMethodHook 
     BalMethodCtx *c = &run->ctx;
     const BalBatch *b;
     BalStatus rc;
-    BAL_TRY(bal_order_fill(&run->order, pass, batch, (uint64_t)t->seed, err));
+    BAL_TRY(bal_order_fill(&run->order, pass, t, err));
     BAL_TRY(bal_reader_start(reader, run->order.clip, run->order.n, pass->epoch, pass->train, 0, err));
     run->total_clips += run->order.n;
     c->n_steps = (run->order.n + batch - 1) / batch;
@@ -149,10 +153,10 @@ static BalStatus pass(void *trainer, const BalMethodPass *p, BalMethodHook *fn, 
 }
 
 void bal_run_use(BalRun *run, const BalSample *sample, int64_t n) {
-    const int64_t batch = run->recipe.train.batch;
+    const BalTrainRecipe *t = &run->recipe.train;
     run->sample = sample;
     run->n_sample = n;
-    run->n_steps = run->ctx.n_steps = (order_length(n, batch, true) + batch - 1) / batch;
+    run->n_steps = run->ctx.n_steps = (order_length(n, t) + t->batch - 1) / t->batch;
 }
 
 BalStatus bal_run_sample(BalRun *run, const BalSample *sample, int64_t n, BalError *err) {

@@ -93,6 +93,7 @@ printf 'id,label,split,u_audio,u_visual\n%s,low,test,0.5,0.4\nnobody,low,test,0.
 refused 2 'did you mean "concat"' "$dir/store" -m cancat -o new
 refused 2 'allowed: number from 0 to 100' "$dir/store" -m x=ogm-ge:alpha=300 -o new
 refused 2 "did you mean 'ogm-ge.alpha'" "$dir/store" -m x=ogm-ge:alfa=3 -o new
+refused 2 'gblend, which does not run here' "$dir/store" -m concat --set gblend.share=0.2 -o new
 refused 2 'stands for two rows' "$dir/store" -m concat,concat -o new
 refused 2 'an entry is empty' "$dir/store" -m concat, -o new
 refused 2 'of one class \(low\)' "$dir/same" -m concat -o new

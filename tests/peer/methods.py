@@ -31,7 +31,7 @@ ogm-ge: {alpha: 0.8}
 gblend: {mode: fixed}
 """
 SETTINGS = {"tiny": [], "resnet18": ["train.lr=0.001"]}
-CASES = [("tiny", m) for m in ("concat", "ogm", "ogm-ge", "gblend", "tmc")] + [("resnet18", m) for m in ("ogm-ge", "gblend")]
+CASES = [("tiny", m) for m in ("concat", "ogm", "ogm-ge", "gblend", "tmc")] + [("resnet18", m) for m in ("ogm", "gblend")]
 
 
 def compare(tools, store, folder, model, method):

@@ -260,6 +260,31 @@ static void held_out_clips_are_whole_sources_in_proportion(void **state) {
 }
 
 /* The run of an encoder begins where the file ends; the file's bytes are part of what the run is. */
+static BalStatus full_batches(void *self, BalMethodCtx *c, BalError *err) {
+    (void)self;
+    assert_int_equal(c->batch.n, 16);
+    assert_int_equal(c->n_steps, 4);
+    return bal_method_loss(&curious, c, err);
+}
+
+static void what_fills_no_batch_can_be_left_out(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalFitResult f;
+    const BalMethodOps ops = {
+        .name = "full", .inputs = BAL_TAG_VISUAL, .state_size = sizeof(Curious), .build = build, .loss = full_batches};
+    BalFitSpec spec = bal_fit_spec_default();
+    spec.ops = &ops;
+    spec.recipe = toy_recipe(store);
+    spec.recipe.train.drop_last = true;
+    spec.dir = scratch("full");
+    assert_ok(bal_fit(store, &spec, &f, &err));
+    assert_int_equal(f.n_train, 72); /* 4 batches of 16 and 8 clips */
+    spec.recipe.train.batch = 100;
+    spec.dir = scratch("none");
+    assert_fails(bal_fit(store, &spec, &f, &err), BAL_E_ARG, "72 clips make no batch of 100");
+}
+
 static void first_weights_come_from_a_file(void **state) {
     (void)state;
     BalError err = {0};
@@ -310,6 +335,7 @@ int main(void) {
         cmocka_unit_test(nested_training_leaves_no_trace),
         cmocka_unit_test(stopped_anywhere_it_ends_with_the_same_bytes),
         cmocka_unit_test(held_out_clips_are_whole_sources_in_proportion),
+        cmocka_unit_test(what_fills_no_batch_can_be_left_out),
         cmocka_unit_test(first_weights_come_from_a_file),
     };
     return cmocka_run_group_tests(tests, open_store, close_store);
