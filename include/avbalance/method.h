@@ -75,6 +75,8 @@ typedef struct BalMethodOps {
     BalMethodCost cost;
     unsigned inputs;   /* BAL_TAG_AUDIO, BAL_TAG_VISUAL: what it wants to be fed */
     size_t state_size; /* zeroed block handed to every hook as self */
+    /* (optional) encoders whose first weights must be those of runs of `audio` and `visual` (BalFitSpec.init) */
+    const char *teacher[2];
     const struct BalOption
         *options; /* (optional) over that block, which opens with their defaults; names "<method>.*" */
     /* Declare inputs "audio", "visual", the network and its outputs; g is unfinished. *needs is preset to 1, 1, 1. */

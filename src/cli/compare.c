@@ -31,7 +31,7 @@ typedef struct CompareArgs {
 typedef struct Row { /* of the tables: a method with its options */
     char name[41];
     BalRecipe recipe; /* with those options */
-    const char *method;
+    const BalMethodOps *ops;
 } Row;
 
 typedef struct Compare {
@@ -41,7 +41,9 @@ typedef struct Compare {
     BalRecipe recipe;
     Row *row; /* [n_rows] */
     BalCompareRun *run;
-    char **dir; /* [n_runs] */
+    char **dir;              /* [n_runs] */
+    char *(*init)[2];        /* [n_runs] "teacher_audio=DIR/audio-seed0/weights.safetensors", or NULL */
+    const char *(*given)[2]; /* the same for the runs to borrow */
     int n_rows, n_runs;
 } Compare;
 
@@ -69,7 +71,7 @@ static BalStatus add_row(Compare *c, const char *name, const char *method, const
     row->recipe = c->recipe;
     BAL_TRY(bal_method_find(&ops, method, err));
     BAL_TRY(bal_recipe_load(&row->recipe, NULL, set, n, err));
-    row->method = ops->name;
+    row->ops = ops;
     c->n_rows++;
     return BAL_OK;
 }
@@ -120,32 +122,54 @@ static BalStatus parse_rows(Compare *c, BalError *err) {
 
 /* ---- runs ---- */
 
-static BalStatus plan(Compare *c, BalError *err) {
+/* The first weights that the method wants from the unimodal runs of its seed, which come first. */
+static BalStatus give_teachers(Compare *c, int i, BalText *text, BalError *err) {
+    const int seeds = (int)c->args->seeds;
+    const char *const *teacher = c->row[i / seeds].ops->teacher;
+    if (!teacher[0]) return BAL_OK;
+    for (int m = 0; m < 2; m++) {
+        bal_text_clear(text);
+        bal_text_f(text, "%s=%s/weights.safetensors", teacher[m], c->dir[m * seeds + i % seeds]);
+        BAL_TRY(bal_text_ok(text, err));
+        BAL_TRY(bal_strdup(&c->init[i][m], text->data, err));
+        c->given[i][m] = c->init[i][m];
+    }
+    c->run[i].fit.init = c->given[i];
+    c->run[i].fit.n_init = 2;
+    c->run[i].after = 2 * seeds;
+    return BAL_OK;
+}
+
+static BalStatus plan_run(Compare *c, int i, BalText *text, BalError *err) {
     const CompareArgs *a = c->args;
-    char name[sizeof c->run->name];
-    BalText path = {0};
-    const size_t n = (size_t)c->n_rows * (size_t)a->seeds;
+    const Row *row = &c->row[i / (int)a->seeds];
+    BalCompareRun *run = &c->run[i];
+    run->fit = bal_fit_spec_default();
+    run->fit.method = row->ops->name;
+    run->fit.recipe = row->recipe;
+    run->fit.recipe.train.seed += i % (int)a->seeds;
+    run->fit.checkpoint_s = a->common.checkpoint_s;
+    run->fit.force = c->cli->force;
+    bal_run_name(run->name, sizeof run->name, row->name, run->fit.recipe.train.seed, -1);
+    bal_text_clear(text);
+    bal_path_join(text, a->common.out, run->name);
+    BAL_TRY(bal_text_ok(text, err));
+    BAL_TRY(bal_strdup(&c->dir[i], text->data, err));
+    run->fit.dir = c->dir[i];
+    return give_teachers(c, i, text, err);
+}
+
+static BalStatus plan(Compare *c, BalError *err) {
+    BalText text = {0};
+    const size_t n = (size_t)c->n_rows * (size_t)c->args->seeds;
     BAL_TRY(bal_alloc(&c->run, n, sizeof *c->run, err));
     BAL_TRY(bal_alloc(&c->dir, n, sizeof *c->dir, err));
+    BAL_TRY(bal_alloc(&c->init, n, sizeof *c->init, err));
+    BAL_TRY(bal_alloc(&c->given, n, sizeof *c->given, err));
+    c->n_runs = (int)n;
     BalStatus rc = BAL_OK;
-    for (; c->n_runs < (int)n && rc == BAL_OK; c->n_runs++) {
-        const Row *row = &c->row[c->n_runs / (int)a->seeds];
-        BalCompareRun *run = &c->run[c->n_runs];
-        run->fit = bal_fit_spec_default();
-        run->fit.method = row->method;
-        run->fit.recipe = row->recipe;
-        run->fit.recipe.train.seed += c->n_runs % (int)a->seeds;
-        run->fit.checkpoint_s = a->common.checkpoint_s;
-        run->fit.force = c->cli->force;
-        bal_run_name(name, sizeof name, row->name, run->fit.recipe.train.seed, -1);
-        memcpy(run->name, name, sizeof name);
-        bal_text_clear(&path);
-        bal_path_join(&path, a->common.out, name);
-        rc = bal_text_ok(&path, err);
-        if (rc == BAL_OK) rc = bal_strdup(&c->dir[c->n_runs], path.data, err);
-        run->fit.dir = c->dir[c->n_runs];
-    }
-    bal_text_reset(&path);
+    for (int i = 0; i < c->n_runs && rc == BAL_OK; i++) rc = plan_run(c, i, &text, err);
+    bal_text_reset(&text);
     return rc;
 }
 
@@ -223,13 +247,16 @@ static BalStatus check_scores(const Compare *c, BalError *err) {
 
 static BalStatus check(const Compare *c, BalError *err) {
     const char *method[MOST_ROWS];
-    for (int i = 0; i < c->n_rows; i++) method[i] = c->row[i].method;
+    for (int i = 0; i < c->n_rows; i++) method[i] = c->row[i].ops->name;
     BAL_TRY(bal_cli_check_set(&c->args->common, method, c->n_rows, err));
     BAL_TRY(check_folder(c->args->common.out, err));
     BAL_TRY(check_split(c, err));
     BAL_TRY(check_scores(c, err));
     for (int i = 0; i < c->n_runs; i++) {
-        BalStatus rc = bal_fit_check(c->store, &c->run[i].fit, err);
+        BalFitSpec fit = c->run[i].fit;
+        for (int m = 0; m < fit.n_init; m++)
+            if (!bal_file_exists(strchr(fit.init[m], '=') + 1)) fit.n_init = 0; /* not trained yet */
+        BalStatus rc = bal_fit_check(c->store, &fit, err);
         if (rc == BAL_E_MISMATCH && err) return err->code = BAL_E_EXISTS; /* DIR is not of these settings */
         BAL_TRY(rc);
     }
@@ -336,8 +363,13 @@ static BalStatus run(BalCli *cli, BalError *err) {
     BAL_TRY(bal_store_open(&store, cli->args[0], err));
     Compare c = {.cli = cli, .args = cli->self, .store = store};
     BalStatus rc = compare(&c, err);
-    for (int i = 0; i < c.n_runs; i++) bal_free(c.dir[i]);
+    for (int i = 0; i < c.n_runs; i++) {
+        bal_free(c.dir[i]);
+        for (int m = 0; m < 2; m++) bal_free(c.init[i][m]);
+    }
     bal_free(c.dir);
+    bal_free(c.init);
+    bal_free(c.given);
     bal_free(c.run);
     bal_free(c.row);
     bal_store_close(&store);

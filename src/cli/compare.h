@@ -8,6 +8,7 @@
 typedef struct BalCompareRun {
     char name[64]; /* of its folder and its line of progress */
     BalFitSpec fit;
+    int after; /* runs at the head of the list that must be complete before this one begins */
 } BalCompareRun;
 
 /* Train run[0..n-1], at most `jobs` at once, each in a process of its own; a line is said of every one that is done. When one fails or the

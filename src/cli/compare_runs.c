@@ -140,9 +140,16 @@ static void hear(Crew *c, Lane *lane) {
     sink.fn(sink.user, &p);
 }
 
+/* Are the runs complete that the next one needs? All before it have begun; none of those under way may be one of them. */
+static bool may_begin(const Crew *c) {
+    for (int i = 0; i < c->n_lanes; i++)
+        if (c->lane[i].pid && c->lane[i].run < c->run[c->next].after) return false;
+    return true;
+}
+
 static BalStatus fill(Crew *c, BalError *err) {
     for (int i = 0; i < c->n_lanes && c->next < c->n && !c->stopping; i++)
-        if (!c->lane[i].pid) BAL_TRY(begin(c, &c->lane[i], err));
+        if (!c->lane[i].pid && may_begin(c)) BAL_TRY(begin(c, &c->lane[i], err));
     return BAL_OK;
 }
 

@@ -102,6 +102,7 @@ const BalMethodOps bal_method_umt = {
     .cost = {2, 1, "two unimodal runs beforehand"},
     .inputs = BAL_TAG_AUDIO | BAL_TAG_VISUAL,
     .state_size = sizeof(Umt),
+    .teacher = {"teacher_audio", "teacher_visual"},
     .options = OPTIONS,
     .build = build,
     .epoch_begin = epoch_begin,

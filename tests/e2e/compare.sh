@@ -17,13 +17,13 @@ tmc: {anneal: 5}
 YAML
 # compare METHODS [ARGUMENT...] in the folder at hand; takes the place of the shell that it is called in
 compare() { methods=$1; shift; exec "$avbalance" compare "$dir/store" -r "$dir/toy.yaml" -m "$methods" -o d -q --replicates 100 "$@"; }
-both=concat,tmc,weak=ogm-ge:alpha=0.01:variant=paper
+both=concat,tmc,umt,weak=ogm-ge:alpha=0.01:variant=paper
 
 cd "$dir/whole"
 began=$(date +%s%N)
 (compare $both -j 1) >table 2>/dev/null
 took=$((($(date +%s%N) - began) / 1000000))
-for row in audio visual ensemble-logits ensemble-probabilities concat tmc weak; do
+for row in audio visual ensemble-logits ensemble-probabilities concat tmc umt weak; do
     grep -q "^$row  *3 " table || fail "no row of $row with 3 runs"
 done
 for file in scores.csv evaluate.txt evaluate.csv evaluate.md evaluate.tex evaluate.json curves.csv classes.csv curves.png \
