@@ -212,6 +212,7 @@ class Training:
         assert not method.startswith("ogm") or (self.options["variant"], self.options["fusion"]) == ("2022-05", "concat")
         self.net = Network(method, self.t["model"], channels, classes)
         self.net.load(first)
+        self.net.to(memory_format=torch.channels_last if os.environ.get("AVB_LAYOUT") == "cl" else torch.contiguous_format)
         self.opt = fit_torch.optimiser(self.net, self.t)
         self.noise = (noise or (lambda name, shape, epoch, step: torch.randn(shape))) if method == "ogm-ge" else None
         self.features = None
