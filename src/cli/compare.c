@@ -205,25 +205,31 @@ static BalStatus check_split(const Compare *c, BalError *err) {
         wanted);
 }
 
-static int by_text(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+typedef struct Known { /* a clip of the store */
+    const char *id, *label;
+} Known;
+
+static int by_id(const void *a, const void *b) {
+    return strcmp(((const Known *)a)->id, ((const Known *)b)->id);
 }
 
-/* Clips of foreign scores that no run will have an answer for. */
-static BalStatus check_ids(const Compare *c, const BalScores *s, const char **id, BalError *err) {
+/* Clips of foreign scores that no run will have an answer for, or another label. */
+static BalStatus check_clips(const Compare *c, const BalScores *s, const Known *known, BalError *err) {
     const char *path = c->args->evaluate.table_of_scores, *only = c->args->evaluate.scores.only;
-    const int64_t n = bal_store_count(c->store);
     int64_t shared = 0;
     if (!only && s->n_splits) only = "test";
     if (only && !strcmp(only, "all")) only = NULL;
-    for (int64_t i = 0; i < n; i++) id[i] = bal_store_id(c->store, i);
-    qsort(id, (size_t)n, sizeof *id, by_text);
     for (int64_t i = 0; i < s->n; i++) {
         if (only && (s->split[i] < 0 || strcmp(s->splits[s->split[i]], only))) continue;
-        if (!bsearch(&s->id[i], id, (size_t)n, sizeof *id, by_text))
+        const Known wanted = {.id = s->id[i]},
+                    *clip = bsearch(&wanted, known, (size_t)bal_store_count(c->store), sizeof *known, by_id);
+        const char *label = s->label[i] < 0 ? "" : s->labels[s->label[i]];
+        if (!clip)
             return BAL_FAIL(err, BAL_E_FORMAT, "%s: the store has no clip \"%s\": leave it out or choose with --split",
                             path, s->id[i]);
-        if (s->label[i] < 0) return BAL_FAIL(err, BAL_E_FORMAT, "%s: clip \"%s\" has no label", path, s->id[i]);
+        if (strcmp(label, clip->label))
+            return BAL_FAIL(err, BAL_E_FORMAT, "%s: clip \"%s\" has the label \"%s\", in the store \"%s\"", path,
+                            s->id[i], label, clip->label);
         shared++;
     }
     if (!shared) return BAL_FAIL(err, BAL_E_ARG, "%s has no clip of the split \"%s\": see --split", path, only);
@@ -232,21 +238,32 @@ static BalStatus check_ids(const Compare *c, const BalScores *s, const char **id
 
 static BalStatus check_scores(const Compare *c, BalError *err) {
     const BalEvaluateArgs *e = &c->args->evaluate;
+    const int64_t n = bal_store_count(c->store);
     BalScoresSpec spec = bal_scores_flags_spec(&e->scores, c->cli);
     BalScores s = {0};
-    const char **id = NULL;
+    Known *known = NULL;
     spec.only_split = NULL;
     if (!e->table_of_scores) return BAL_OK;
     BAL_TRY(bal_scores_load(&s, e->table_of_scores, &spec, err));
-    BalStatus rc = bal_alloc(&id, (size_t)bal_store_count(c->store), sizeof *id, err);
-    if (rc == BAL_OK) rc = check_ids(c, &s, id, err);
-    bal_free(id);
+    BalStatus rc = bal_alloc(&known, (size_t)n, sizeof *known, err);
+    for (int64_t i = 0; i < n && rc == BAL_OK; i++) {
+        const int label = bal_store_label(c->store, i);
+        known[i] = (Known){bal_store_id(c->store, i), label < 0 ? "" : bal_store_class(c->store, label)};
+    }
+    if (rc == BAL_OK) {
+        qsort(known, (size_t)n, sizeof *known, by_id);
+        rc = check_clips(c, &s, known, err);
+    }
+    bal_free(known);
     bal_scores_reset(&s);
     return rc;
 }
 
 static BalStatus check(const Compare *c, BalError *err) {
     const char *method[MOST_ROWS];
+    double threshold[BAL_CLI_THRESHOLDS];
+    BalEvaluateSpec unused = bal_evaluate_spec_default();
+    BAL_TRY(bal_cli_thresholds(&c->args->evaluate, threshold, &unused, err));
     for (int i = 0; i < c->n_rows; i++) method[i] = c->row[i].ops->name;
     BAL_TRY(bal_cli_check_set(&c->args->common, method, c->n_rows, err));
     BAL_TRY(check_folder(c->args->common.out, err));

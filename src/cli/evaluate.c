@@ -8,8 +8,6 @@
 #include "cli/evaluate.h"
 #include "report/tables.h"
 
-#define MOST_THRESHOLDS 16
-
 typedef BalEvaluateArgs EvaluateArgs;
 
 static const BalFlag flags[] = {
@@ -79,7 +77,7 @@ static BalStatus choose_split(const BalScores *s, const char *wanted, const char
     return rc;
 }
 
-static BalStatus take_thresholds(const EvaluateArgs *a, double *t, BalEvaluateSpec *spec, BalError *err) {
+BalStatus bal_cli_thresholds(const EvaluateArgs *a, double *t, BalEvaluateSpec *spec, BalError *err) {
     if (!a->threshold.n) return BAL_OK;
     int n = 0;
     for (int i = 0; i < a->threshold.n; i++) {
@@ -89,7 +87,7 @@ static BalStatus take_thresholds(const EvaluateArgs *a, double *t, BalEvaluateSp
         int k = n;
         while (k > 0 && t[k - 1] > v) k--;
         if (k > 0 && t[k - 1] == v) continue;
-        if (n == MOST_THRESHOLDS) return BAL_FAIL(err, BAL_E_ARG, "more than %d different thresholds", n);
+        if (n == BAL_CLI_THRESHOLDS) return BAL_FAIL(err, BAL_E_ARG, "more than %d different thresholds", n);
         memmove(t + k + 1, t + k, (size_t)(n++ - k) * sizeof *t);
         t[k] = v;
     }
@@ -144,7 +142,7 @@ static BalStatus may_write(BalCli *cli, const EvaluateArgs *a, BalError *err) {
 
 static BalStatus evaluate(BalCli *cli, BalPredictions *p, int *n, BalScores *scores, BalEvaluation *e, BalError *err) {
     const EvaluateArgs *a = cli->self;
-    double threshold[MOST_THRESHOLDS];
+    double threshold[BAL_CLI_THRESHOLDS];
     BalEvaluateSpec spec = bal_evaluate_spec_default();
     BalFigureSpec figure = bal_figure_spec_default();
     BalScoresSpec table = bal_scores_flags_spec(&a->scores, cli);
@@ -154,7 +152,7 @@ static BalStatus evaluate(BalCli *cli, BalPredictions *p, int *n, BalScores *sco
     spec.threads = cli->threads;
     spec.mixed = a->mixed;
     figure.title = a->title;
-    BAL_TRY(take_thresholds(a, threshold, &spec, err));
+    BAL_TRY(bal_cli_thresholds(a, threshold, &spec, err));
     BAL_TRY(may_write(cli, a, err));
     BAL_TRY(bal_scores_load(scores, a->table_of_scores, &table, err));
     BAL_TRY(choose_split(scores, a->scores.only, &spec.split, err));

@@ -13,6 +13,10 @@ typedef struct BalEvaluateArgs {
     bool mixed, ignore_unknown;
 } BalEvaluateArgs;
 
+/* --threshold sorted, without doubles, into t: [BAL_CLI_THRESHOLDS], and *spec, which borrows it. BAL_E_ARG outside (0,1). */
+enum { BAL_CLI_THRESHOLDS = 16 };
+BAL_MUST_USE BalStatus bal_cli_thresholds(const BalEvaluateArgs *a, double *t, BalEvaluateSpec *spec, BalError *err);
+
 extern const BalCommand bal_cmd_evaluate;
 
 #endif
