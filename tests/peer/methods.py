@@ -66,15 +66,18 @@ def compare(tools, store, recipe, folder, model, method):
                 rows = torch.tensor(line["clips"])
                 yield run.step(clips.batch(rows, True), clips.y[rows], line["epoch"], line["step"])
 
-    def worst(a, b):
-        return max(abs(x - y) / abs(y) for x, y in zip(a, b))
+    def differences(a, b):
+        """The largest, and how many steps go by before one is above LIMIT."""
+        d = [abs(x - y) / abs(y) for x, y in zip(a, b)]
+        return max(d), next((i for i, v in enumerate(d) if v > LIMIT), STEPS)
 
     ours, torchs = [line["loss"] for line in lines[1:]], list(losses(True))
-    far, limit = worst(ours, torchs), LIMIT
+    (far, good), limit, note = differences(ours, torchs), LIMIT, ""
     if far > limit and model != "tiny":
-        limit = 3 * worst(losses(False), torchs)
-    print("%-8s %-7s %d steps, loss %.4f to %.4f, largest relative difference %.1e, allowed %.1e" %
-          (model, method, STEPS, ours[0], ours[-1], far, limit))
+        own, own_good = differences(losses(False), torchs)
+        limit, note = 3 * own, "; torch with itself %.1e, %d" % (own, own_good)
+    print("%-8s %-7s %d steps, loss %.4f to %.4f; largest relative difference %.1e, first steps within %g: %d%s" %
+          (model, method, STEPS, ours[0], ours[-1], far, LIMIT, good, note))
     return far <= limit and ours[0] != ours[-1]
 
 
