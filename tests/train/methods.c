@@ -93,7 +93,7 @@ static void stopped_anywhere_it_ends_with_the_same_bytes(void **state) {
     (void)state;
     for (int i = 1; i < N_CASES; i += 1 + (i == 1)) { /* those with noise, weights or a schedule to remember */
         BalError err = {0};
-        char whole[16], cut[16];
+        char whole[24], cut[24];
         int stops = 0;
         snprintf(whole, sizeof whole, "whole%d", i);
         snprintf(cut, sizeof cut, "cut%d", i);
