@@ -66,10 +66,9 @@ static BalStatus choose_split(const BalScores *s, const char *wanted, const char
     if (wanted && !strcmp(wanted, "all")) return BAL_OK;
     if (!wanted && !s->n_splits) return BAL_OK;
     *split = wanted ? wanted : "test";
-    for (int k = 0; k < s->n_splits; k++) {
+    for (int k = 0; k < s->n_splits; k++)
         if (!strcmp(s->splits[k], *split)) return BAL_OK;
-        if (have.len < 200) bal_text_f(&have, "%s%s", k ? ", " : "", s->splits[k]);
-    }
+    for (int k = 0; k < s->n_splits && have.len < 200; k++) bal_text_f(&have, "%s%s", k ? ", " : "", s->splits[k]);
     BalStatus rc =
         BAL_FAIL(err, BAL_E_ARG, "no clip of the scores has the split \"%s\"; name another one with --split (%s%sall)",
                  *split, bal_text_str(&have), have.len ? ", " : "");
