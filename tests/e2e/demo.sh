@@ -21,4 +21,5 @@ for list in train test; do
 done
 rho=$(sed -n 's/.*"spearman": *\([-0-9.e]*\).*/\1/p' "$dir/out.json" | head -n 1)
 echo "planted against estimated: Spearman $rho"
-awk -v r="$rho" 'BEGIN { exit !(r > 0.4) }' || fail "the estimate does not follow what was planted"
+# so few clips give 0.35 to 0.5, by the seed and the processor's rounding; nothing found would be 0 with a deviation of 0.09
+awk -v r="$rho" 'BEGIN { exit !(r > 0.2) }' || fail "the estimate does not follow what was planted"
