@@ -103,7 +103,7 @@ static BalStatus head_peak(BalMethodCtx *c, double *peak, BalError *err) {
         float *g = NULL;
         BAL_TRY(bal_alloc(&g, (size_t)n, sizeof *g, err));
         const BalStatus rc = bal_session_grad_get(c->session, 0, i, g, err);
-        for (int64_t k = 0; k < n && rc == BAL_OK; k++) *peak = fmax(*peak, fabs(g[k]));
+        for (int64_t k = 0; k < n && rc == BAL_OK; k++) *peak = fmax(*peak, fabs((double)g[k]));
         bal_free(g);
         BAL_TRY(rc);
     }

@@ -9,7 +9,7 @@
 /* Recurrence up to where the asymptotic series is exact to double precision. */
 double bal_digamma(double x) {
     double shift = 0;
-    for (; x < 10; x++) shift -= 1 / x;
+    while (x < 10) shift -= 1 / x++;
     const double r = 1 / (x * x);
     return shift + log(x) - 0.5 / x -
            r * (1. / 12 - r * (1. / 120 - r * (1. / 252 - r * (1. / 240 - r * (1. / 132 - r * 691. / 32760)))));
@@ -17,7 +17,10 @@ double bal_digamma(double x) {
 
 double bal_trigamma(double x) {
     double shift = 0;
-    for (; x < 10; x++) shift += 1 / (x * x);
+    while (x < 10) {
+        shift += 1 / (x * x);
+        x++;
+    }
     const double r = 1 / (x * x);
     return shift + 1 / x + r / 2 +
            r / x * (1. / 6 - r * (1. / 30 - r * (1. / 42 - r * (1. / 30 - r * (5. / 66 - r * 691. / 2730)))));

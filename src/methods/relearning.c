@@ -237,7 +237,7 @@ static BalStatus remember(BalMethodCtx *c, BalError *err) {
 static BalStatus epoch_begin(void *self, BalMethodCtx *c, BalError *err) {
     Relearning *r = self;
     const int64_t ended = (int64_t)c->epoch - 1;
-    double train[2], val[2];
+    double train[2] = {0}, val[2] = {0};
     if (!c->epoch) return remember(c, err);
     if (!ended || ended % r->interval || ended / r->interval > r->times) return BAL_OK;
     BAL_TRY(examine(r, c, BAL_PART_TRAIN, train, err));
