@@ -6,9 +6,9 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
-"$avbalance" demo -o "$dir/d" --clips 120 --json -q >"$dir/out.json" || fail "demo exits with $?"
+"$avbalance" demo -o "$dir/d" --clips 200 --json -q >"$dir/out.json" || fail "demo exits with $?"
 
-[ "$(grep -c . "$dir/d/estimate/scores.csv")" -eq 121 ] || fail "scores.csv has not one row per good clip"
+[ "$(grep -c . "$dir/d/estimate/scores.csv")" -eq 201 ] || fail "scores.csv has not one row per good clip"
 [ "$(grep -c '^broken-' "$dir/d/store/rejected.csv")" -eq 6 ] || fail "not every broken file is in rejected.csv"
 grep -q '^clip-' "$dir/d/store/rejected.csv" && fail "a good clip was rejected"
 awk -F, 'NR > 1 && $3 == "" { exit 1 }' "$dir/d/store/rejected.csv" || fail "a clip was rejected without a reason"
@@ -21,5 +21,4 @@ for list in train test; do
 done
 rho=$(sed -n 's/.*"spearman": *\([-0-9.e]*\).*/\1/p' "$dir/out.json" | head -n 1)
 echo "planted against estimated: Spearman $rho"
-# so few clips give 0.35 to 0.5, by the seed and the processor's rounding; nothing found would be 0 with a deviation of 0.09
-awk -v r="$rho" 'BEGIN { exit !(r > 0.2) }' || fail "the estimate does not follow what was planted"
+awk -v r="$rho" 'BEGIN { exit !(r > 0.4) }' || fail "the estimate does not follow what was planted"
