@@ -41,9 +41,8 @@ typedef struct Compare {
     BalRecipe recipe;
     Row *row; /* [n_rows] */
     BalCompareRun *run;
-    char **dir;              /* [n_runs] */
-    char *(*init)[2];        /* [n_runs] "teacher_audio=DIR/audio-seed0/weights.safetensors", or NULL */
-    const char *(*given)[2]; /* the same for the runs to borrow */
+    char **dir;       /* [n_runs] */
+    char *(*init)[2]; /* [n_runs] "teacher_audio=DIR/audio-seed0/weights.safetensors", or NULL */
     int n_rows, n_runs;
 } Compare;
 
@@ -132,9 +131,8 @@ static BalStatus give_teachers(Compare *c, int i, BalText *text, BalError *err) 
         bal_text_f(text, "%s=%s/weights.safetensors", teacher[m], c->dir[m * seeds + i % seeds]);
         BAL_TRY(bal_text_ok(text, err));
         BAL_TRY(bal_strdup(&c->init[i][m], text->data, err));
-        c->given[i][m] = c->init[i][m];
     }
-    c->run[i].fit.init = c->given[i];
+    c->run[i].fit.init = (const char *const *)c->init[i];
     c->run[i].fit.n_init = 2;
     c->run[i].after = 2 * seeds;
     return BAL_OK;
@@ -165,7 +163,6 @@ static BalStatus plan(Compare *c, BalError *err) {
     BAL_TRY(bal_alloc(&c->run, n, sizeof *c->run, err));
     BAL_TRY(bal_alloc(&c->dir, n, sizeof *c->dir, err));
     BAL_TRY(bal_alloc(&c->init, n, sizeof *c->init, err));
-    BAL_TRY(bal_alloc(&c->given, n, sizeof *c->given, err));
     c->n_runs = (int)n;
     BalStatus rc = BAL_OK;
     for (int i = 0; i < c->n_runs && rc == BAL_OK; i++) rc = plan_run(c, i, &text, err);
@@ -386,7 +383,6 @@ static BalStatus run(BalCli *cli, BalError *err) {
     }
     bal_free(c.dir);
     bal_free(c.init);
-    bal_free(c.given);
     bal_free(c.run);
     bal_free(c.row);
     bal_store_close(&store);
