@@ -2,9 +2,10 @@
  *
  * A recipe file has up to four sections, audio, visual, input and train, each described by the option table of the room that uses
  * it, and one for each method that has options: `ogm-ge: {alpha: 0.8}`. Those are checked against the methods' own tables when
- * the recipe is read, kept as text, and handed to the one method that is run; canonical text and hash hold no other's. The files in recipes/ are compiled in, so that an installed program has them at hand and `--recipe av-digits` means the
- * same bytes everywhere. The hash leaves out what does not define an experiment but only its execution: seed, threads, backend;
- * a run states those beside it. */
+ * the recipe is read, kept as text, and handed to the one method that is run; canonical text and hash hold no other's. The files
+ * in recipes/ are compiled in, so that an installed program has them at hand and `--recipe av-digits` means the same bytes
+ * everywhere. The hash leaves out what does not define an experiment but only its execution: seed, threads, backend; a run states
+ * those beside it. */
 #include <assert.h>
 #include <stddef.h>
 #include <stdio.h>
