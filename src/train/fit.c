@@ -116,8 +116,7 @@ static BalStatus choose_clips(BalRun *run, BalError *err) {
             "the store has %lld clips to train on, at least 2 are needed: see the split column of its manifest",
             (long long)run->n_train);
     BAL_TRY(check_classes(run->store, err));
-    bal_run_use(run, run->train_sample, run->n_train);
-    return BAL_OK;
+    return bal_run_use(run, run->train_sample, run->n_train, err);
 }
 
 static BalStatus build(BalRun *run, const struct BalBackendOps *backend, BalError *err) {

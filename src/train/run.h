@@ -107,8 +107,9 @@ typedef struct BalRun {
 extern const BalTrainServices bal_train_services;
 /* epoch_begin or epoch_end (NULL: nothing to do). */
 BAL_MUST_USE BalStatus bal_run_hook(BalRun *run, BalMethodHook *fn, BalError *err);
-void bal_run_use(BalRun *run, const BalSample *sample, int64_t n); /* the list of the coming epochs, borrowed */
-/* The same for a list of the method's, copied. BAL_E_ARG: fewer than 2 samples, no such clip. */
+/* The list of the coming epochs, borrowed. BAL_E_ARG: with train.drop_last it fills no batch. */
+BAL_MUST_USE BalStatus bal_run_use(BalRun *run, const BalSample *sample, int64_t n, BalError *err);
+/* The same for a list of the method's, copied. BAL_E_ARG: also where it has fewer than 2 samples or a clip that there is not. */
 BAL_MUST_USE BalStatus bal_run_sample(BalRun *run, const BalSample *sample, int64_t n, BalError *err);
 BalOptimiser bal_run_optimiser(const BalRun *run, int64_t epoch); /* as the recipe has it */
 

@@ -25,16 +25,17 @@ void bal_order_reset(BalOrder *o) {
 
 /* Of a training pass over n samples: a last batch that is not full is kept, and one of one clip gets the first beside it (fit.c); or it
  * is left out. */
-static int64_t order_length(int64_t n, const BalTrainRecipe *t) {
-    return t->drop_last ? n - n % t->batch : n + (n % t->batch == 1);
+static BalStatus order_length(int64_t n, const BalTrainRecipe *t, int64_t *length, BalError *err) {
+    *length = t->drop_last ? n - n % t->batch : n + (n % t->batch == 1);
+    if (!n || *length) return BAL_OK;
+    return BAL_FAIL(err, BAL_E_ARG, "%lld clips make no batch of %lld: lower train.batch or set train.drop_last=no",
+                    (long long)n, (long long)t->batch);
 }
 
 BalStatus bal_order_fill(BalOrder *o, const BalMethodPass *p, const BalTrainRecipe *t, BalError *err) {
-    o->n = p->train ? order_length(p->n, t) : p->n;
+    o->n = p->n;
     o->masked = false;
-    if (p->n && !o->n)
-        return BAL_FAIL(err, BAL_E_ARG, "%lld clips make no batch of %lld: lower train.batch or set train.drop_last=no",
-                        (long long)p->n, (long long)t->batch);
+    if (p->train) BAL_TRY(order_length(p->n, t, &o->n, err));
     BAL_TRY(bal_grow(&o->clip, &o->cap[0], (size_t)o->n, sizeof *o->clip, err));
     BAL_TRY(bal_grow(&o->index, &o->cap[1], (size_t)(p->n > o->n ? p->n : o->n), sizeof *o->index, err));
     BAL_TRY(bal_grow(&o->keep, &o->cap[2], (size_t)o->n, sizeof *o->keep, err));
@@ -152,11 +153,14 @@ static BalStatus pass(void *trainer, const BalMethodPass *p, BalMethodHook *fn, 
     return rc;
 }
 
-void bal_run_use(BalRun *run, const BalSample *sample, int64_t n) {
+BalStatus bal_run_use(BalRun *run, const BalSample *sample, int64_t n, BalError *err) {
     const BalTrainRecipe *t = &run->recipe.train;
+    int64_t length;
+    BAL_TRY(order_length(n, t, &length, err));
     run->sample = sample;
     run->n_sample = n;
-    run->n_steps = run->ctx.n_steps = (order_length(n, t) + t->batch - 1) / t->batch;
+    run->n_steps = run->ctx.n_steps = (length + t->batch - 1) / t->batch;
+    return BAL_OK;
 }
 
 BalStatus bal_run_sample(BalRun *run, const BalSample *sample, int64_t n, BalError *err) {
@@ -168,9 +172,13 @@ BalStatus bal_run_sample(BalRun *run, const BalSample *sample, int64_t n, BalErr
                             (long long)sample[i].clip);
     BAL_TRY(bal_alloc(&copy, (size_t)n, sizeof *copy, err));
     memcpy(copy, sample, (size_t)n * sizeof *copy);
+    BalStatus rc = bal_run_use(run, copy, n, err);
+    if (rc < 0) {
+        bal_free(copy);
+        return rc;
+    }
     bal_free(run->own_sample);
     run->own_sample = copy;
-    bal_run_use(run, copy, n);
     return BAL_OK;
 }
 

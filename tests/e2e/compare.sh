@@ -98,6 +98,7 @@ refused 2 'stands for two rows' "$dir/store" -m concat,concat -o new
 refused 2 'an entry is empty' "$dir/store" -m concat, -o new
 refused 2 'of one class \(low\)' "$dir/same" -m concat -o new
 refused 2 'no train clip is of class high' "$dir/untrained" -m concat -o new
+refused 2 'make no batch of 400' "$dir/store" -m concat -o new --set train.drop_last=yes --set train.batch=400
 refused 2 'of the split "dev"' "$dir/store" -m concat -o new --split dev
 refused 3 'the store has no clip "nobody"' "$dir/store" -m concat -o new --scores scores.csv
 sed '3d; s/,low,/,high,/' scores.csv >other.csv
