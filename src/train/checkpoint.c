@@ -4,7 +4,7 @@
  *                              Written first; compared line by line when the command is given again, but for the version.
  *   DIR/checkpoint/<position>/ state.safetensors (weights, statistics, moments), method.bin where the method keeps state,
  *                              samples.npy (i64 [n,2]: clip, keep) where it chose what the epochs train on,
- *                              position.json, with the checksum of the state, written last: a folder without it was being
+ *                              position.json, with the checksums of these, written last: a folder without it was being
  *                              written when the process died.
  *   DIR/run.json               written last of all: the run is complete. The checkpoints are then removed.
  *
@@ -181,7 +181,7 @@ static BalStatus has_work(const char *dir, BalText *path, bool *yes, BalError *e
     return BAL_OK;
 }
 
-/* What dir is the folder of; `other`: nothing would be lost, or -f is given. */
+/* What dir is the folder of. OTHER_RUN: one that may go, because nothing would be lost or -f is given. */
 typedef enum Found { NO_RUN, OTHER_RUN, THIS_RUN } Found;
 
 static BalStatus look(const BalRun *run, BalText *path, BalText *now, BalText *old, Found *found, BalError *err) {
@@ -233,68 +233,6 @@ BalStatus bal_run_check(const BalRun *run, BalError *err) {
     bal_text_reset(&now);
     bal_text_reset(&old);
     return rc;
-}
-
-/* ---- position ---- */
-
-static void position_text(const BalPosition *at, uint32_t state_crc, BalText *out) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_int(&o, "epoch", at->epoch);
-    bal_json_add_int(&o, "step", at->step);
-    bal_json_add_int(&o, "kept", at->kept);
-    bal_json_add_real(&o, "loss", at->loss);
-    bal_json_add_int(&o, "seen", at->seen);
-    bal_json_add_int(&o, "right", at->right);
-    bal_json_add_int(&o, "best_epoch", at->best_epoch);
-    bal_json_add_real(&o, "best_value", at->best_value);
-    bal_json_open(&o, "accuracy", '[');
-    for (int k = 0; k < BAL_SPLIT_COUNT; k++) bal_json_add_real(&o, NULL, at->accuracy[k]);
-    bal_json_close(&o, ']');
-    bal_json_open(&o, "metrics", '[');
-    for (int i = 0; i < at->n_metrics; i++) {
-        bal_json_open(&o, NULL, '{');
-        bal_json_add_text(&o, "name", at->metric[i].name);
-        bal_json_add_real(&o, "sum", at->metric[i].sum);
-        bal_json_add_int(&o, "n", at->metric[i].n);
-        bal_json_close(&o, '}');
-    }
-    bal_json_close(&o, ']');
-    bal_json_add_int(&o, "state_crc32", state_crc);
-    bal_json_close(&o, '}');
-}
-
-static void metrics_read(const BalJson *list, BalPosition *at) {
-    for (size_t i = 0; i < bal_json_size(list) && i < BAL_MOST_METRICS; i++) {
-        const BalJson *j = bal_json_at(list, i);
-        BalMetric *m = &at->metric[at->n_metrics++];
-        snprintf(m->name, sizeof m->name, "%s", bal_json_text(bal_json_get(j, "name"), ""));
-        m->sum = bal_json_real(bal_json_get(j, "sum"), NAN);
-        m->n = bal_json_int(bal_json_get(j, "n"), 1);
-    }
-}
-
-static BalStatus position_read(const char *path, BalPosition *at, int64_t *state_crc, BalError *err) {
-    BalJson *j = NULL;
-    BAL_TRY(bal_json_load(&j, path, err));
-    *at = (BalPosition){
-        .epoch = bal_json_int(bal_json_get(j, "epoch"), -1),
-        .step = bal_json_int(bal_json_get(j, "step"), -1),
-        .kept = bal_json_int(bal_json_get(j, "kept"), 0),
-        .loss = bal_json_real(bal_json_get(j, "loss"), NAN),
-        .seen = bal_json_int(bal_json_get(j, "seen"), 0),
-        .right = bal_json_int(bal_json_get(j, "right"), 0),
-        .best_epoch = bal_json_int(bal_json_get(j, "best_epoch"), 0),
-        .best_value = bal_json_real(bal_json_get(j, "best_value"), -INFINITY),
-    };
-    metrics_read(bal_json_get(j, "metrics"), at);
-    *state_crc = bal_json_int(bal_json_get(j, "state_crc32"), -1);
-    for (int k = 0; k < BAL_SPLIT_COUNT; k++)
-        at->accuracy[k] = bal_json_real(bal_json_at(bal_json_get(j, "accuracy"), (size_t)k), NAN);
-    bal_json_free(&j);
-    if (at->epoch < 0 || at->step < 0 || at->best_epoch > at->epoch)
-        return BAL_FAIL(err, BAL_E_FORMAT, "%s is not the position of a run", path);
-    return BAL_OK;
 }
 
 /* ---- best epoch ---- */
@@ -353,7 +291,15 @@ BalStatus bal_run_keep_best(BalRun *run, BalError *err) {
     return rc;
 }
 
-/* ---- checkpoints ---- */
+/* ---- what a checkpoint is made of ---- */
+
+static BalStatus write_state(BalRun *run, const char *path, BalError *err) {
+    return bal_session_save_state(run->session, path, NULL, err);
+}
+
+static BalStatus read_state(BalRun *run, const char *path, BalError *err) {
+    return bal_session_load_state(run->session, path, err);
+}
 
 static BalStatus write_method(BalRun *run, const char *path, BalError *err) {
     BalWriter *w = NULL;
@@ -377,7 +323,7 @@ static BalStatus read_method(BalRun *run, const char *path, BalError *err) {
 }
 
 /* What the epochs train on, where the method chose it. */
-static BalStatus write_samples(const BalRun *run, const char *path, BalError *err) {
+static BalStatus write_samples(BalRun *run, const char *path, BalError *err) {
     const int64_t dim[2] = {run->n_sample, 2};
     int64_t *row;
     if (!run->own_sample) return BAL_OK;
@@ -410,18 +356,120 @@ static BalStatus take_samples(BalRun *run, const BalMap *map, const char *path, 
 
 static BalStatus read_samples(BalRun *run, const char *path, BalError *err) {
     BalMap map = {0};
-    if (!bal_file_exists(path)) return BAL_OK;
     BAL_TRY(bal_map_open(&map, path, err));
     BalStatus rc = take_samples(run, &map, path, err);
     bal_map_close(&map);
     return rc;
 }
 
-static BalStatus file_crc(const char *path, uint32_t *crc, BalError *err) {
+/* Files of a checkpoint beside position.json, which holds a checksum of each that is there. */
+typedef struct Part {
+    const char *name;
+    BalStatus (*write)(BalRun *run, const char *path, BalError *err); /* may have nothing to write */
+    BalStatus (*read)(BalRun *run, const char *path, BalError *err);
+} Part;
+static const Part PARTS[] = {
+    {"state.safetensors", write_state, read_state},
+    {"method.bin", write_method, read_method},
+    {"samples.npy", write_samples, read_samples},
+};
+enum { STATE, METHOD, N_PARTS = sizeof PARTS / sizeof *PARTS };
+
+/* ---- position ---- */
+
+static void position_text(const BalPosition *at, const int64_t crc[N_PARTS], BalText *out) {
+    BalJsonOut o = bal_json_out(out, true);
+    bal_json_open(&o, NULL, '{');
+    bal_json_add_int(&o, "epoch", at->epoch);
+    bal_json_add_int(&o, "step", at->step);
+    bal_json_add_int(&o, "kept", at->kept);
+    bal_json_add_real(&o, "loss", at->loss);
+    bal_json_add_int(&o, "seen", at->seen);
+    bal_json_add_int(&o, "right", at->right);
+    bal_json_add_int(&o, "best_epoch", at->best_epoch);
+    bal_json_add_real(&o, "best_value", at->best_value);
+    bal_json_open(&o, "accuracy", '[');
+    for (int k = 0; k < BAL_SPLIT_COUNT; k++) bal_json_add_real(&o, NULL, at->accuracy[k]);
+    bal_json_close(&o, ']');
+    bal_json_open(&o, "metrics", '[');
+    for (int i = 0; i < at->n_metrics; i++) {
+        bal_json_open(&o, NULL, '{');
+        bal_json_add_text(&o, "name", at->metric[i].name);
+        bal_json_add_real(&o, "sum", at->metric[i].sum);
+        bal_json_add_int(&o, "n", at->metric[i].n);
+        bal_json_close(&o, '}');
+    }
+    bal_json_close(&o, ']');
+    bal_json_open(&o, "crc32", '{');
+    for (int k = 0; k < N_PARTS; k++)
+        if (crc[k] >= 0) bal_json_add_int(&o, PARTS[k].name, crc[k]);
+    bal_json_close(&o, '}');
+    bal_json_close(&o, '}');
+}
+
+static void metrics_read(const BalJson *list, BalPosition *at) {
+    for (size_t i = 0; i < bal_json_size(list) && i < BAL_MOST_METRICS; i++) {
+        const BalJson *j = bal_json_at(list, i);
+        BalMetric *m = &at->metric[at->n_metrics++];
+        snprintf(m->name, sizeof m->name, "%s", bal_json_text(bal_json_get(j, "name"), ""));
+        m->sum = bal_json_real(bal_json_get(j, "sum"), NAN);
+        m->n = bal_json_int(bal_json_get(j, "n"), 1);
+    }
+}
+
+static BalStatus position_read(const char *path, BalPosition *at, int64_t crc[N_PARTS], BalError *err) {
+    BalJson *j = NULL;
+    BAL_TRY(bal_json_load(&j, path, err));
+    *at = (BalPosition){
+        .epoch = bal_json_int(bal_json_get(j, "epoch"), -1),
+        .step = bal_json_int(bal_json_get(j, "step"), -1),
+        .kept = bal_json_int(bal_json_get(j, "kept"), 0),
+        .loss = bal_json_real(bal_json_get(j, "loss"), NAN),
+        .seen = bal_json_int(bal_json_get(j, "seen"), 0),
+        .right = bal_json_int(bal_json_get(j, "right"), 0),
+        .best_epoch = bal_json_int(bal_json_get(j, "best_epoch"), 0),
+        .best_value = bal_json_real(bal_json_get(j, "best_value"), -INFINITY),
+    };
+    metrics_read(bal_json_get(j, "metrics"), at);
+    for (int k = 0; k < N_PARTS; k++) crc[k] = bal_json_int(bal_json_get(bal_json_get(j, "crc32"), PARTS[k].name), -1);
+    for (int k = 0; k < BAL_SPLIT_COUNT; k++)
+        at->accuracy[k] = bal_json_real(bal_json_at(bal_json_get(j, "accuracy"), (size_t)k), NAN);
+    bal_json_free(&j);
+    if (at->epoch < 0 || at->step < 0 || at->best_epoch > at->epoch)
+        return BAL_FAIL(err, BAL_E_FORMAT, "%s is not the position of a run", path);
+    return BAL_OK;
+}
+
+/* ---- checkpoints ---- */
+
+static BalStatus file_crc(const char *path, int64_t *crc, BalError *err) {
     BalMap map = {0};
     BAL_TRY(bal_map_open(&map, path, err));
     *crc = bal_crc32(0, map.data, map.size);
     bal_map_close(&map);
+    return BAL_OK;
+}
+
+static BalStatus write_parts(BalRun *run, const char *here, BalText *path, int64_t crc[N_PARTS], BalError *err) {
+    for (int k = 0; k < N_PARTS; k++) {
+        BAL_TRY(bal_path_in(path, here, PARTS[k].name, err));
+        BAL_TRY(PARTS[k].write(run, path->data, err));
+        crc[k] = -1;
+        if (bal_file_exists(path->data)) BAL_TRY(file_crc(path->data, &crc[k], err));
+    }
+    return BAL_OK;
+}
+
+static BalStatus read_parts(BalRun *run, const char *here, BalText *path, const int64_t crc[N_PARTS], BalError *err) {
+    int64_t found;
+    for (int k = 0; k < N_PARTS; k++) {
+        if (crc[k] < 0) continue;
+        BAL_TRY(bal_path_in(path, here, PARTS[k].name, err));
+        BAL_TRY(file_crc(path->data, &found, err));
+        if (found != crc[k])
+            return BAL_FAIL(err, BAL_E_FORMAT, "%s: the checksum does not match: the file is damaged", path->data);
+        BAL_TRY(PARTS[k].read(run, path->data, err));
+    }
     return BAL_OK;
 }
 
@@ -442,7 +490,7 @@ static BalStatus drop_others(const char *folder, const char *kept, BalText *path
 
 static BalStatus write_checkpoint(BalRun *run, BalText *folder, BalText *here, BalText *path, BalError *err) {
     char name[64];
-    uint32_t crc;
+    int64_t crc[N_PARTS];
     BalText json = {0};
     snprintf(name, sizeof name, "%06lld-%09lld-%06lld", (long long)run->at.epoch, (long long)run->at.step,
              (long long)run->at.kept);
@@ -452,13 +500,7 @@ static BalStatus write_checkpoint(BalRun *run, BalText *folder, BalText *here, B
     if (bal_file_exists(path->data)) return BAL_OK; /* resumed and stopped again at once */
     if (bal_is_dir(here->data)) BAL_TRY(bal_remove_tree(here->data, err));
     BAL_TRY(bal_make_dirs(here->data, err));
-    BAL_TRY(bal_path_in(path, here->data, "state.safetensors", err));
-    BAL_TRY(bal_session_save_state(run->session, path->data, NULL, err));
-    BAL_TRY(file_crc(path->data, &crc, err));
-    BAL_TRY(bal_path_in(path, here->data, "method.bin", err));
-    BAL_TRY(write_method(run, path->data, err));
-    BAL_TRY(bal_path_in(path, here->data, "samples.npy", err));
-    BAL_TRY(write_samples(run, path->data, err));
+    BAL_TRY(write_parts(run, here->data, path, crc, err));
     position_text(&run->at, crc, &json);
     BalStatus rc = bal_text_ok(&json, err);
     if (rc == BAL_OK) rc = bal_path_in(path, here->data, "position.json", err);
@@ -497,23 +539,16 @@ static BalStatus newest(const char *folder, BalText *found, BalText *path, BalEr
 }
 
 static BalStatus resume(BalRun *run, BalText *folder, BalText *here, BalText *path, BalError *err) {
-    int64_t wanted;
-    uint32_t crc;
+    int64_t crc[N_PARTS];
     BAL_TRY(bal_path_in(folder, run->dir, "checkpoint", err));
     if (!bal_is_dir(folder->data)) return BAL_OK;
     BAL_TRY(newest(folder->data, here, path, err));
     if (!here->len) return BAL_OK;
     BAL_TRY(bal_path_in(path, here->data, "position.json", err));
-    BAL_TRY(position_read(path->data, &run->at, &wanted, err));
-    BAL_TRY(bal_path_in(path, here->data, "state.safetensors", err));
-    BAL_TRY(file_crc(path->data, &crc, err));
-    if (wanted != crc)
-        return BAL_FAIL(err, BAL_E_FORMAT, "%s: the checksum does not match: the file is damaged", path->data);
-    BAL_TRY(bal_session_load_state(run->session, path->data, err));
-    BAL_TRY(bal_path_in(path, here->data, "method.bin", err));
-    BAL_TRY(read_method(run, path->data, err));
-    BAL_TRY(bal_path_in(path, here->data, "samples.npy", err));
-    BAL_TRY(read_samples(run, path->data, err));
+    BAL_TRY(position_read(path->data, &run->at, crc, err));
+    if (crc[STATE] < 0 || (run->method.ops->load && crc[METHOD] < 0))
+        return BAL_FAIL(err, BAL_E_FORMAT, "%s lacks a checksum: the file is damaged", path->data);
+    BAL_TRY(read_parts(run, here->data, path, crc, err));
     return bal_record_read(&run->record, run->dir, (int)run->at.epoch, err);
 }
 
