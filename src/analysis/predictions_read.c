@@ -257,13 +257,20 @@ static BalStatus take_logits(BalJoin *j, const BalNpy *npy, const unsigned char 
         int64_t clip;
         int top;
         read_floats(npy, data, i, z);
-        BAL_TRY(bal_top_output(j, z, n, ids->line[i], i, &top, err));
+        BAL_TRY(bal_top_output(j, z, n, ids->line[i], i + 1, &top, err));
         BAL_TRY(bal_join_clip(j, ids->line[i], strlen(ids->line[i]), i + 1, &clip, err));
         if (clip < 0) continue;
         BAL_TRY(put_answer(j, clip, top, err));
         if (keep) memcpy(p->logits + clip * n, z, (size_t)n * sizeof *z);
     }
     BAL_TRY(bal_join_end(j, err));
+    for (int64_t i = 0; i < p->n; i++)
+        if (p->answer[i] != BAL_ANSWER_NONE && !j->at[i])
+            return BAL_FAIL(
+                err, BAL_E_FORMAT,
+                "%s: has no row for clip \"%s\", which predictions.csv beside it answers; the run is damaged, "
+                "train it again",
+                j->path, j->scores->id[i]);
     if (keep) take_logarithms(p);
     return BAL_OK;
 }

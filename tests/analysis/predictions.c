@@ -128,7 +128,7 @@ static void test_bad_logits(void **state) {
     const BalPredictionsSpec spec = {.ids = ids, .classes = classes};
     z[4] = NAN;
     assert_fails(load(&p, write_npy("z.npy", BAL_NPY_F32, 4, 3, z), &spec), BAL_E_NUMERIC,
-                 "output 1 of clip \"b\" is NaN");
+                 "row 2: output 1 of clip \"b\" is NaN");
     z[4] = INFINITY;
     assert_fails(load(&p, write_npy("z.npy", BAL_NPY_F32, 4, 3, z), &spec), BAL_E_NUMERIC, "clip \"b\" is infinite");
     z[4] = 0;
@@ -208,6 +208,9 @@ static void test_run(void **state) {
     assert_ok(load(&p, scratch("run"), &(BalPredictionsSpec){.name = "mine"}));
     assert_string_equal(p.name, "mine");
     bal_predictions_reset(&p);
+    write_text("run/ids.txt", "a\nb\n");
+    write_npy("run/logits.npy", BAL_NPY_F32, 2, 3, z);
+    assert_fails(load(&p, scratch("run"), NULL), BAL_E_FORMAT, "logits.npy: has no row for clip \"c\"");
     write_text("run/predictions.csv", "id,label,split,prediction,confidence\na,dog,test,owl,0.9\n");
     assert_fails(load(&p, scratch("run"), NULL), BAL_E_FORMAT, "another answer for clip \"a\"");
     write_text("run/run.json", "{\"schema\":\"other\"}");
