@@ -1,6 +1,7 @@
 /* The plainest way to use two modalities: average what two unimodal models say of a clip. */
 #include "analysis/ensemble.h"
 
+#include <float.h>
 #include <math.h>
 
 bool bal_match_columns(const BalPredictions *a, const BalPredictions *v, int *match) {
@@ -26,13 +27,19 @@ static float largest(const float *z, int n) {
     return top;
 }
 
+/* The logarithm of a probability of 0 is -inf. Two models that are sure of different classes have it in every sum, and all classes would
+ * be equal; as that of the smallest number above 0, classes of which one model is sure stay above those that both exclude. */
+static double finite_logit(float z) {
+    return isinf(z) ? log((double)FLT_TRUE_MIN) : z;
+}
+
 int bal_ensemble_top(const float *a, const float *v, const int *match, int n, bool probabilities) {
     const float top_a = largest(a, n), top_v = largest(v, n);
     const double sum_a = probabilities ? sum_exp(a, n, top_a) : 1, sum_v = probabilities ? sum_exp(v, n, top_v) : 1;
     double best = -INFINITY;
     int top = 0;
     for (int k = 0; k < n; k++) {
-        double x = a[k], y = v[match[k]];
+        double x = finite_logit(a[k]), y = finite_logit(v[match[k]]);
         double mean = probabilities ? exp(x - top_a) / sum_a + exp(y - top_v) / sum_v : x + y;
         if (mean > best) {
             best = mean;

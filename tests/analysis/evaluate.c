@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <avbalance/analysis.h>
+#include "analysis/ensemble.h"
 #include "base/npy.h"
 
 static BalError err;
@@ -224,6 +225,20 @@ static void test_ensemble(void **state) {
     bal_evaluation_reset(&e);
 }
 
+/* Probabilities of 0: what only one of two certain models excludes is above what both exclude, and the first of equal ones. */
+static void test_certain_ensemble(void **state) {
+    (void)state;
+    const int match[3] = {0, 1, 2};
+    const float a[3] = {-INFINITY, 0, -INFINITY}, v[3] = {-INFINITY, -INFINITY, 0},
+                unsure[3] = {logf(0.25F), logf(0.25F), logf(0.5F)};
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(bal_ensemble_top(a, v, match, 3, k), 1);
+        assert_int_equal(bal_ensemble_top(v, a, match, 3, k), 1);
+        assert_int_equal(bal_ensemble_top(v, v, match, 3, k), 2);
+        assert_int_equal(bal_ensemble_top(a, unsure, match, 3, k), 1);
+    }
+}
+
 static void test_same_bytes(void **state) {
     (void)state;
     Model m[2];
@@ -395,8 +410,9 @@ static void test_published(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers),    cmocka_unit_test(test_ensemble),
-                                       cmocka_unit_test(test_same_bytes), cmocka_unit_test(test_refused),
-                                       cmocka_unit_test(test_faults),     cmocka_unit_test(test_published)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_numbers),          cmocka_unit_test(test_ensemble),
+                                       cmocka_unit_test(test_certain_ensemble), cmocka_unit_test(test_same_bytes),
+                                       cmocka_unit_test(test_refused),          cmocka_unit_test(test_faults),
+                                       cmocka_unit_test(test_published)};
     return cmocka_run_group_tests(tests, open_scores, close_scores);
 }
