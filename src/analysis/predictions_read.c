@@ -93,8 +93,7 @@ static BalStatus find_beside(BalText *out, const char *given, const char *path, 
 typedef struct Table {
     BalCsv csv;
     int id, prediction, label;
-    BalLines classes;
-    BalNameIndex class_name;
+    BalNameIndex classes; /* of the model, where they are known */
 } Table;
 
 static BalStatus take_header(Table *t, const char *path, BalError *err) {
@@ -129,10 +128,10 @@ static BalStatus find_answer(const BalJoin *j, const Table *t, const BalField *f
     int64_t label = bal_name_index_find(&j->label, f->s, f->n), number;
     char word[64];
     *out = BAL_ANSWER_OTHER;
-    if (label < 0 && t->classes.n && bal_name_index_find(&t->class_name, f->s, f->n) >= 0) return BAL_OK;
+    if (label < 0 && bal_name_index_find(&t->classes, f->s, f->n) >= 0) return BAL_OK;
     snprintf(word, sizeof word, "%.*s", (int)(f->n < 60 ? f->n : 60), f->s);
-    if (label < 0 && t->classes.n && bal_parse_i64(word, &number) && number >= 0 && number < t->classes.n) {
-        const char *name = t->classes.line[number];
+    if (label < 0 && bal_parse_i64(word, &number) && number >= 0 && number < t->classes.n) {
+        const char *name = t->classes.name[number];
         label = bal_name_index_find(&j->label, name, strlen(name));
         if (label < 0) return BAL_OK;
     }
@@ -161,22 +160,21 @@ static BalStatus take_row(BalJoin *j, const Table *t, BalError *err) {
     if (t->label >= 0 && t->label < csv->n_fields) {
         const BalField *f = &csv->field[t->label];
         int64_t label = bal_name_index_find(&j->label, f->s, f->n), ours = j->scores->label[clip];
-        if (label >= 0 && ours >= 0 && label != ours)
+        bool is_class = label >= 0 || bal_name_index_find(&t->classes, f->s, f->n) >= 0; /* else a number, perhaps */
+        if (is_class && ours >= 0 && label != ours)
             return BAL_FAIL(
                 err, BAL_E_FORMAT,
-                "%s: line %lld: clip \"%s\" has the label \"%s\" here and \"%s\" in the scores; are these of the "
+                "%s: line %lld: clip \"%s\" has the label \"%.*s\" here and \"%s\" in the scores; are these of the "
                 "same dataset?",
-                j->path, (long long)csv->line, j->scores->id[clip], j->scores->labels[label], j->scores->labels[ours]);
+                j->path, (long long)csv->line, j->scores->id[clip], (int)(f->n < 100 ? f->n : 100), f->s,
+                j->scores->labels[ours]);
     }
     if (!answer->n) return BAL_OK;
     return find_answer(j, t, answer, &j->out->answer[clip], err);
 }
 
-static BalStatus read_table(BalJoin *j, Table *t, const BalMap *map, const char *path, BalError *err) {
-    const char *classes = j->spec->classes;
+static BalStatus read_rows(BalJoin *j, Table *t, const BalMap *map, const char *path, BalError *err) {
     BalStatus rc;
-    if (classes) BAL_TRY(bal_lines_read(&t->classes, classes, err));
-    BAL_TRY(bal_name_index_make(&t->class_name, t->classes.line, t->classes.n, err));
     bal_csv_init(&t->csv, map->data, map->size, bal_table_separator((const char *)map->data, map->size), path);
     bal_join_begin(j, path, "line");
     BAL_TRY(take_header(t, path, err));
@@ -185,15 +183,24 @@ static BalStatus read_table(BalJoin *j, Table *t, const BalMap *map, const char 
     return bal_join_end(j, err);
 }
 
-BalStatus bal_read_csv_predictions(BalJoin *j, const char *path, BalError *err) {
+/* classes: those of the model, n of them; 0: unknown. */
+static BalStatus read_table(BalJoin *j, const char *path, const char *const *classes, int64_t n, BalError *err) {
     Table t = {0};
     BalMap map = {0};
     BAL_TRY(bal_map_open(&map, path, err));
-    BalStatus rc = read_table(j, &t, &map, path, err);
-    bal_lines_reset(&t.classes);
-    bal_name_index_reset(&t.class_name);
+    BalStatus rc = bal_name_index_make(&t.classes, classes, n, err);
+    if (rc >= 0) rc = read_rows(j, &t, &map, path, err);
+    bal_name_index_reset(&t.classes);
     bal_csv_reset(&t.csv);
     bal_map_close(&map);
+    return rc;
+}
+
+BalStatus bal_read_csv_predictions(BalJoin *j, const char *path, BalError *err) {
+    BalLines classes = {0};
+    if (j->spec->classes) BAL_TRY(bal_lines_read(&classes, j->spec->classes, err));
+    BalStatus rc = read_table(j, path, classes.line, classes.n, err);
+    bal_lines_reset(&classes);
     return rc;
 }
 
@@ -346,15 +353,13 @@ static BalStatus take_text(char *out, size_t cap, const BalJson *v, const char *
     return BAL_OK;
 }
 
-static BalStatus take_classes(BalJoin *j, const BalJson *classes, const char *path, BalError *err) {
+/* name: the caller's to free, its texts are of the JSON. */
+static BalStatus take_classes(BalJoin *j, const BalJson *classes, const char *path, const char ***name, BalError *err) {
     const size_t n = bal_json_size(classes);
-    const char **name = NULL;
     if (n < 1 || n > BAL_MOST_CLASSES) return BAL_FAIL(err, BAL_E_FORMAT, "%s: \"classes\" is missing", path);
-    BAL_TRY(bal_alloc(&name, n, sizeof *name, err));
-    for (size_t k = 0; k < n; k++) name[k] = bal_json_text(bal_json_at(classes, k), "");
-    BalStatus rc = map_columns(j, name, (int64_t)n, path, err);
-    bal_free(name);
-    return rc;
+    BAL_TRY(bal_alloc(name, n, sizeof **name, err));
+    for (size_t k = 0; k < n; k++) (*name)[k] = bal_json_text(bal_json_at(classes, k), "");
+    return map_columns(j, *name, (int64_t)n, path, err);
 }
 
 static BalStatus take_run_json(BalJoin *j, const BalJson *run, const char *path, BalError *err) {
@@ -374,9 +379,8 @@ static BalStatus take_run_json(BalJoin *j, const BalJson *run, const char *path,
         BAL_TRY(bal_strdup(&p->name, method, err));
     }
     BAL_TRY(take_text(p->store_hash, sizeof p->store_hash, bal_json_get(run, "store_hash"), "store_hash", path, err));
-    BAL_TRY(take_text(p->protocol_hash, sizeof p->protocol_hash, bal_json_get(run, "protocol_hash"), "protocol_hash",
-                      path, err));
-    return take_classes(j, bal_json_get(run, "classes"), path, err);
+    return take_text(p->protocol_hash, sizeof p->protocol_hash, bal_json_get(run, "protocol_hash"), "protocol_hash",
+                     path, err);
 }
 
 static BalStatus in_run(BalText *path, const char *dir, const char *name, BalError *err) {
@@ -388,17 +392,20 @@ static BalStatus in_run(BalText *path, const char *dir, const char *name, BalErr
 BalStatus bal_read_run(BalJoin *j, const char *dir, BalError *err) {
     BalText path = {0}, ids = {0};
     BalJson *run = NULL;
+    const char **classes = NULL;
     BalStatus rc;
     BAL_TRY_OR(done, in_run(&path, dir, "run.json", err));
     BAL_TRY_OR(done, bal_json_load(&run, path.data, err));
     BAL_TRY_OR(done, take_run_json(j, run, path.data, err));
+    BAL_TRY_OR(done, take_classes(j, bal_json_get(run, "classes"), path.data, &classes, err));
     BAL_TRY_OR(done, in_run(&path, dir, "predictions.csv", err));
-    BAL_TRY_OR(done, bal_read_csv_predictions(j, path.data, err));
+    BAL_TRY_OR(done, read_table(j, path.data, classes, j->out->n_columns, err));
     BAL_TRY_OR(done, in_run(&path, dir, "logits.npy", err));
     BAL_TRY_OR(done, in_run(&ids, dir, "ids.txt", err));
     if (j->out->modality != BAL_MODALITY_BOTH && bal_file_exists(path.data))
         rc = read_logits(j, path.data, ids.data, NULL, err);
 done:
+    bal_free(classes);
     bal_json_free(&run);
     bal_text_reset(&path);
     bal_text_reset(&ids);

@@ -213,6 +213,14 @@ static void test_run(void **state) {
     assert_fails(load(&p, scratch("run"), NULL), BAL_E_FORMAT, "logits.npy: has no row for clip \"c\"");
     write_text("run/predictions.csv", "id,label,split,prediction,confidence\na,dog,test,owl,0.9\n");
     assert_fails(load(&p, scratch("run"), NULL), BAL_E_FORMAT, "another answer for clip \"a\"");
+    write_text("run/run.json", "{\"schema\":\"avbalance/run/1\",\"method\":\"concat\",\"classes\":[\"cat\",\"fox\"]}");
+    write_text("run/predictions.csv", "id,label,split,prediction,confidence\na,dog,test,fox,0.9\nb,cat,test,cat,0.9\n");
+    assert_ok(load(&p, scratch("run"), NULL)); /* run.json lists its classes, whether the scores have them or not */
+    expect(&p, BAL_ANSWER_OTHER, CAT, BAL_ANSWER_NONE, BAL_ANSWER_NONE);
+    bal_predictions_reset(&p);
+    write_text("run/predictions.csv", "id,label,split,prediction,confidence\na,fox,test,fox,0.9\n");
+    assert_fails(load(&p, scratch("run"), NULL), BAL_E_FORMAT,
+                 "clip \"a\" has the label \"fox\" here and \"dog\" in the scores");
     write_text("run/run.json", "{\"schema\":\"other\"}");
     assert_fails(load(&p, scratch("run"), NULL), BAL_E_FORMAT, "schema");
 }
