@@ -134,8 +134,11 @@ static BalStatus read_dynamics(BalJoin *j, Dynamics *d, const BalMap *map, BalEr
         bal_text_f(&d->where, "%s: line %lld", d->path.data, (long long)at);
         BAL_TRY(bal_text_ok(&d->where, err));
         if (stop > s && !(stop - s == 1 && *s == '\r')) {
-            BAL_TRY(bal_json_parse(&line, s, (size_t)(stop - s), d->where.data, err));
-            BalStatus rc = take_dynamics(j, d, line, at, err);
+            BalStatus rc = bal_json_parse(&line, s, (size_t)(stop - s), d->where.data, err);
+            if (rc == BAL_E_FORMAT)
+                return bal_error_add(err, rc,
+                                     "a line is one JSON object, in which NaN is no number; predict that clip again");
+            if (rc >= 0) rc = take_dynamics(j, d, line, at, err);
             bal_json_free(&line);
             BAL_TRY(rc);
         }

@@ -311,8 +311,9 @@ static BalStatus read_logits(BalJoin *j, const char *path, const char *ids_path,
         BAL_TRY_OR(done, number_columns(j, npy.dim[1], err));
     }
     if (j->out->n_columns != npy.dim[1]) {
-        rc = BAL_FAIL(err, BAL_E_FORMAT, "%s: has %lld columns, but there are %d classes", path, (long long)npy.dim[1],
-                      j->out->n_columns);
+        rc = BAL_FAIL(err, BAL_E_FORMAT, "%s: has %lld columns, but there are %d classes%s%s", path,
+                      (long long)npy.dim[1], j->out->n_columns, classes_path ? " in " : "",
+                      classes_path ? classes_path : "");
         goto done;
     }
     BAL_TRY_OR(done, check_columns(j, path, err));

@@ -100,7 +100,7 @@ static void test_logits(void **state) {
     write_text("visual.ids.txt", "b\na\nc\nd");
     assert_fails(load(&p, scratch("visual.npy"), NULL), BAL_E_FORMAT, "none of its 2 classes is \"dog\"");
     const char *classes = write_text("classes.txt", "owl\ncat\ndog\n");
-    assert_fails(load(&p, scratch("visual.npy"), NULL), BAL_E_FORMAT, "has 2 columns, but there are 3 classes");
+    assert_fails(load(&p, scratch("visual.npy"), NULL), BAL_E_FORMAT, "has 2 columns, but there are 3 classes in ");
     const double w[12] = {0, 3, 0, 5, 5, 1, NAN, NAN, NAN, -3, -2, -1};
     assert_ok(load(&p, write_npy("visual.npy", BAL_NPY_F64, 4, 3, w), NULL));
     expect(&p, OWL, CAT, BAL_ANSWER_NONE, DOG); /* of equal ones the first */
@@ -176,7 +176,8 @@ static void test_dynamics(void **state) {
         {"{\"logits_epoch_3\":[0,1],\"gold\":0}\n", "the id is empty"},
         {"{\"guid\":\"a\",\"logits_epoch_3\":[0,1],\"gold\":0}\n{\"guid\":\"b\",\"logits_epoch_3\":[0],\"gold\":0}\n",
          "line 2: needs"},
-        {"{\"guid\":\"a\"", "line 1"}};
+        {"{\"guid\":\"a\"", "line 1"},
+        {"{\"guid\":\"a\",\"logits_epoch_3\":[0,NaN],\"gold\":0}\n", "NaN is no number; predict that clip again"}};
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
         assert_fails(load(&p, write_text("dynamics_epoch_3.jsonl", bad[k].text), NULL), BAL_E_FORMAT, bad[k].says);
     assert_fails(load(&p,
