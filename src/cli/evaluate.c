@@ -48,6 +48,8 @@ static BalStatus load_one(BalPredictions *p, const EvaluateArgs *a, const char *
     BalPredictionsSpec spec = {.ids = a->ids, .classes = a->classes, .ignore_unknown = a->ignore_unknown};
     const char *sign = strchr(arg, '=');
     char *name = NULL;
+    if (sign && !sign[1] && !bal_file_exists(arg))
+        return BAL_FAIL(err, BAL_E_ARG, "%s: no path follows; give NAME=PATH", arg);
     if (sign && sign > arg && !memchr(arg, '/', (size_t)(sign - arg)) && !bal_file_exists(arg)) {
         BAL_TRY(bal_strdup(&name, arg, err));
         name[sign - arg] = '\0';
@@ -168,10 +170,10 @@ static BalStatus evaluate(BalCli *cli, BalPredictions *p, int *n, BalScores *sco
     return BAL_OK;
 }
 
-static BalStatus check_published(BalCli *cli, const char *path, BalError *err) {
+static BalStatus check_published(BalCli *cli, const char *path, bool json, BalError *err) {
     BalPublished p = {0};
     BAL_TRY(bal_published_load(&p, path, err));
-    if (cli->json)
+    if (json)
         bal_published_json(&cli->out, &p);
     else
         bal_published_text(&cli->out, &p);
@@ -189,7 +191,10 @@ static BalStatus run(BalCli *cli, BalError *err) {
     if (a->published && (most || a->table_of_scores))
         return BAL_FAIL(err, BAL_E_ARG,
                         "--table checks a published table by itself; leave out --scores and predictions");
-    if (a->published) return check_published(cli, a->published, err);
+    if (a->published && (a->out || a->figure || (a->format != BAL_TABLE_TEXT && a->format != BAL_TABLE_JSON)))
+        return BAL_FAIL(err, BAL_E_ARG,
+                        "--table prints text or JSON and draws nothing; leave out --out, --figure and other formats");
+    if (a->published) return check_published(cli, a->published, cli->json || a->format == BAL_TABLE_JSON, err);
     if (!a->table_of_scores || !most)
         return BAL_FAIL(err, BAL_E_ARG, "%s missing: avbalance evaluate %s",
                         a->table_of_scores ? "a run or a file of predictions is" : "--scores is", cli->command->usage);

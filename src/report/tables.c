@@ -242,7 +242,7 @@ static void write_json(BalText *out, const BalEvaluation *e) {
     bal_json_add_int(&o, "seed", (int64_t)e->seed);
     bal_json_add_bool(&o, "mixed_stores", e->mixed_stores);
     bal_json_add_bool(&o, "mixed_recipes", e->mixed_recipes);
-    bal_json_add_bool(&o, "recombines", true); /* bal_evaluate has refused what does not */
+    bal_json_add_bool(&o, "recombines", bal_evaluation_check(e, NULL) >= 0);
     bal_json_add_text(&o, "no_ensemble", e->no_ensemble[0] ? e->no_ensemble : NULL);
     bal_json_open(&o, "rows", '[');
     for (int r = 0; r < e->n_rows; r++)
@@ -435,6 +435,8 @@ const BalTableFormat bal_table_formats[BAL_TABLES] = {
 
 void bal_published_text(BalText *out, const BalPublished *p) {
     int width = 8;
+    char best[16] = ""; /* where one share is */
+    if (!isnan(p->share)) snprintf(best, sizeof best, ", %.3f", p->share);
     for (int i = 0; i < p->n; i++)
         if ((int)strlen(p->row[i].method) > width) width = (int)strlen(p->row[i].method);
     bal_text_f(out, "%-*s  overall  audio-pref.  visual-pref.  implied audio share      off by\n", width, "method");
@@ -443,22 +445,23 @@ void bal_published_text(BalText *out, const BalPublished *p) {
         bal_text_f(out, "%-*s  %7.2f  %11.2f  %12.2f", width, r->method, 100 * r->overall, 100 * r->audio_preferred,
                    100 * r->visual_preferred);
         if (isnan(r->share))
-            bal_text_f(out, "  %-19s", "any");
+            bal_text_f(out, "  %-19s", fabs(r->residual) > 2 * p->rounding ? "none" : "any");
         else
             bal_text_f(out, "  %.3f (%.3f-%.3f)", r->share, r->share_low, r->share_high);
         bal_text_f(out, "  %+10.2f\n", fabs(r->residual) < 5e-5 ? 0 : 100 * r->residual);
     }
     bal_text_f(out, "\nThe rows %srecombine: ", p->recombines ? "" : "do not ");
-    if (p->recombines)
+    if (p->recombines && isnan(p->share))
+        bal_text_add(out, "both subsets are equal everywhere, and so is overall, up to rounding; any share does.\n");
+    else if (p->recombines)
         bal_text_f(out, "overall is the mean of the subsets, of which %.3f are audio-preferred, up to rounding.\n",
                    p->share);
     else
-        bal_text_f(
-            out,
-            "no share of audio-preferred clips makes overall the mean of the subsets in all of them.\n"
-            "With the best one, %.3f, overall is off by up to %.2f points (rounding leaves %.2f): the columns are\n"
-            "not of the same clips and models, or clips in neither subset count overall.\n",
-            p->share, 100 * p->max_residual, 200 * p->rounding);
+        bal_text_f(out,
+                   "no share of audio-preferred clips makes overall the mean of the subsets in all of them.\n"
+                   "With the best one%s, overall is off by up to %.2f points (rounding leaves %.2f): the columns are\n"
+                   "not of the same clips and models, or clips in neither subset count overall.\n",
+                   best, 100 * p->max_residual, 200 * p->rounding);
 }
 
 void bal_published_json(BalText *out, const BalPublished *p) {

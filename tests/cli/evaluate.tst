@@ -23,6 +23,7 @@
 0	^q +1 	1 clips that the scores do not have are left out	$A evaluate --scores s.csv q.csv --ignore-unknown
 3	-	line 4: the id "a" stands in line 2 already	printf 'id,prediction\na,x\nb,y\na,x\n' >w.csv; $A evaluate --scores s.csv w.csv -o none
 3	-	line 2: "z" is no label of the scores	printf 'id,prediction\na,z\n' >z.csv; $A evaluate --scores s.csv z.csv -o none
+2	-	late=: no path follows; give NAME=PATH	$A evaluate --scores s.csv late= -o none
 3	-	name no labels	printf 'id,u_audio,u_visual\na,1,0\n' >u.csv; $A evaluate --scores u.csv late.csv
 1	-	nothing.csv	$A evaluate --scores s.csv nothing.csv
 0	-	-	test ! -e none
@@ -34,5 +35,14 @@
 0	^baseline +61\.73 +60\.96 +69\.09 +0\.905 \(0\.904-0\.907\) +-0\.22$	-	$A evaluate --table $D/paper-kinetics-sounds.csv
 0	^The rows do not recombine	-	$A evaluate --table $D/paper-vgg-sound.csv
 0	"recombines": false	-	$A evaluate --table $D/paper-balanced.csv --json
+0	"recombines": false	-	$A evaluate --table $D/paper-balanced.csv --format json
+0	-	-	printf 'method,overall,audio_preferred,visual_preferred\nx,0.50,0.50,0.50\n' >equal.csv; printf 'method,overall,audio_preferred,visual_preferred\nx,0.70,0.60,0.60\n' >off.csv
+0	^The rows recombine: .* any share does	-	$A evaluate --table equal.csv
+0	^With the best one, overall is off by up to 10.00 points	-	$A evaluate --table off.csv
+0	 none  	-	$A evaluate --table off.csv
+2	-	draws nothing	$A evaluate --table equal.csv -o none
+2	-	draws nothing	$A evaluate --table equal.csv --figure f2.svg
+2	-	draws nothing	$A evaluate --table equal.csv --format markdown
+0	-	-	test ! -e none && test ! -e f2.svg
 2	-	by itself	$A evaluate --table $D/paper-balanced.csv --scores s.csv
 3	-	no column "method"	$A evaluate --table s.csv
