@@ -351,7 +351,7 @@ static void test_faults(void **state) {
 
     const float z[4] = {0, 1, 1, 0};
     const int64_t dim[2] = {2, 2};
-    char npy[300], dynamics[300];
+    char npy[300], dynamics[300], run[300];
     snprintf(npy, sizeof npy, "%s", scratch("audio.npy"));
     snprintf(dynamics, sizeof dynamics, "%s", scratch("dyn"));
     assert_ok(bal_npy_write(npy, BAL_NPY_F32, dim, 2, z, &err));
@@ -362,6 +362,16 @@ static void test_faults(void **state) {
     assert_ok(bal_file_write(scratch("dyn/dynamics_epoch_1.jsonl"), text, strlen(text), &err));
     assert_in_range(fault_each_allocation(load_once, npy), 12, 1000);
     assert_in_range(fault_each_allocation(load_once, dynamics), 12, 1000);
+
+    snprintf(run, sizeof run, "%s", scratch("run"));
+    assert_ok(bal_make_dirs(run, &err));
+    text = "{\"schema\":\"avbalance/run/1\",\"method\":\"audio\",\"modality\":\"audio\",\"classes\":[\"A\",\"B\"]}";
+    assert_ok(bal_file_write(scratch("run/run.json"), text, strlen(text), &err));
+    text = "id,prediction\nc0,B\nc1,A\n";
+    assert_ok(bal_file_write(scratch("run/predictions.csv"), text, strlen(text), &err));
+    assert_ok(bal_npy_write(scratch("run/logits.npy"), BAL_NPY_F32, dim, 2, z, &err));
+    assert_ok(bal_file_write(scratch("run/ids.txt"), "c0\nc1\n", 6, &err));
+    assert_in_range(fault_each_allocation(load_once, run), 15, 1000);
 }
 
 /* Xia et al. 2023, tables 1 and 2. */
