@@ -205,6 +205,7 @@ double bal_figure_text(BalFigure *f, double x, double y, double size, int align,
     cairo_translate(f->cr, -width * (align + 1) / 2, 0);
     walk_text(f, bal_text_str(&t), size, true);
     cairo_restore(f->cr);
+    f->bytes.failed |= t.failed; /* a figure without its words is none: bal_figure_finish says so */
     bal_text_reset(&t);
     return width;
 }

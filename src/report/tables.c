@@ -370,15 +370,18 @@ static void markup_row(BalText *out, const Markup *m, const BalEvaluation *e, in
     bal_text_f(out, "%s%s%s", m->between, e->row[r].beats_all < 0 ? "" : e->row[r].beats_all ? "yes" : "no", m->end);
 }
 
-/* Two lines of a head: what the columns are, and of how many clips. */
-static void markup_head(BalText *out, const Markup *m, const BalEvaluation *e, const char *rule) {
+/* The two lines of a head: what the columns are, and of how many clips. */
+static void markup_titles(BalText *out, const Markup *m, const BalEvaluation *e) {
     bal_text_f(out, "%smethod%sruns", m->begin, m->between);
     for (int x = 0; x < e->n_subsets; x++) {
         if (!is_shown(&e->subset[x])) continue;
         bal_text_add(out, m->between);
         subset_title(out, &e->subset[x]);
     }
-    bal_text_f(out, "%sbeats all unimodal%s%s", m->between, m->end, rule);
+    bal_text_f(out, "%sbeats all unimodal%s", m->between, m->end);
+}
+
+static void markup_sizes(BalText *out, const Markup *m, const BalEvaluation *e) {
     bal_text_f(out, "%sclips%s", m->begin, m->between);
     for (int x = 0; x < e->n_subsets; x++)
         if (is_shown(&e->subset[x])) bal_text_f(out, "%s%lld", m->between, (long long)e->subset[x].n);
@@ -392,12 +395,11 @@ static int n_shown(const BalEvaluation *e) {
 }
 
 static void write_markdown(BalText *out, const BalEvaluation *e) {
-    BalText rule = {0};
-    bal_text_add(&rule, "|---|---:|");
-    for (int k = n_shown(e); k; k--) bal_text_add(&rule, "---:|");
-    bal_text_add(&rule, "---|\n");
-    markup_head(out, &markdown, e, bal_text_str(&rule));
-    bal_text_reset(&rule);
+    markup_titles(out, &markdown, e);
+    bal_text_add(out, "|---|---:|");
+    for (int k = n_shown(e); k; k--) bal_text_add(out, "---:|");
+    bal_text_add(out, "---|\n");
+    markup_sizes(out, &markdown, e);
     for (int r = 0; r < e->n_rows; r++) markup_row(out, &markdown, e, r);
     bal_text_add(out, "\nAccuracy in %, split ");
     quote_markdown(out, e->split);
@@ -412,7 +414,8 @@ static void write_latex(BalText *out, const BalEvaluation *e) {
     bal_text_add(out, "% needs \\usepackage{booktabs}\n\\begin{tabular}{lr");
     for (int k = n_shown(e); k; k--) bal_text_char(out, 'r');
     bal_text_add(out, "c}\n\\toprule\n");
-    markup_head(out, &latex, e, "");
+    markup_titles(out, &latex, e);
+    markup_sizes(out, &latex, e);
     for (int r = 0; r < e->n_rows; r++) {
         bool begins = r == 0 ||
                       (e->row[r].modality == BAL_MODALITY_BOTH) != (e->row[r - 1].modality == BAL_MODALITY_BOTH) ||

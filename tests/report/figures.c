@@ -1,10 +1,11 @@
 /* Figures: the kind follows the path, equal input gives equal bytes, the colour of cells follows the counts. */
-#include "../base/check.h"
+#include "../base/fault.h"
 
 #include <math.h>
 #include <avbalance/report.h>
 #include "base/text.h"
 #include "report/figure.h"
+#include "report/tables.h"
 
 static BalError err;
 
@@ -135,6 +136,23 @@ static void test_scores(void **state) {
     bal_scores_reset(&s);
 }
 
+static BalStatus draw_once(void *user, BalError *e) {
+    BalFigureSpec spec = bal_figure_spec_default();
+    return bal_figure_curves(user, &spec, scratch("once.svg"), e);
+}
+
+static BalStatus write_once(void *user, BalError *e) {
+    BalText out = {0};
+    BalStatus rc = BAL_OK;
+    for (int k = 0; k < BAL_TABLES && rc >= 0; k++) {
+        bal_text_reset(&out);
+        bal_table_formats[k].write(&out, user);
+        rc = bal_text_ok(&out, e);
+    }
+    bal_text_reset(&out);
+    return rc;
+}
+
 /* The curve of the audio-only model is there in its colour, and an empty subset leaves a gap instead of a line. */
 static void test_curves(void **state) {
     (void)state;
@@ -157,6 +175,8 @@ static void test_curves(void **state) {
     assert_in_range(count_pixels(scratch("c.png"), bal_colour_audio), 2000, 20000);
     assert_ok(bal_figure_curves(&e, &spec, scratch("c.pdf"), &err));
     assert_fails(bal_figure_curves(&e, &spec, scratch("c.jpg"), &err), BAL_E_UNSUPPORTED, ".png, .svg or .pdf");
+    assert_in_range(fault_each_allocation(draw_once, &e), 50, 1000); /* neither a figure nor a table lacks a word */
+    assert_in_range(fault_each_allocation(write_once, &e), 20, 1000);
     e.row[0].modality = BAL_MODALITY_VISUAL; /* the same lines in another colour, but for words and bars */
     assert_ok(bal_figure_curves(&e, &spec, scratch("d.png"), &err));
     assert_in_range(count_pixels(scratch("d.png"), bal_colour_audio), 0, 1500);
