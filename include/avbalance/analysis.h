@@ -193,7 +193,8 @@ typedef struct BalPredictionsSpec {
         name; /* of the method; NULL: that of the run, else of the file. "audio" and "visual" are the unimodal models */
     const char *ids;     /* logits: file of ids, one per line; NULL: NAME.ids.txt, then ids.txt, beside the .npy */
     const char *classes; /* class names, one per line, in the order of the model's outputs; NULL: NAME.classes.txt, then
-                            classes.txt, beside the .npy; needed where the scores' labels are not 0, 1, 2, ... */
+                            classes.txt, beside the .npy; needed where the scores' labels are not 0, 1, 2, ...; run
+                            folders list their own */
     bool ignore_unknown; /* leave out ids that the scores do not have instead of refusing them */
 } BalPredictionsSpec;
 
