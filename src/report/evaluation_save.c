@@ -42,10 +42,21 @@ static BalStatus write_one(BalWriter **w, int i, const BalEvaluation *e, const B
     return rc;
 }
 
+/* An older evaluation's last file goes before the first of this one comes: where it stands, the others are its own. */
+static BalStatus drop_last(const char *dir, BalError *err) {
+    BalText path = {0};
+    bal_path_join(&path, dir, bal_evaluation_file(FILES - 1));
+    BalStatus rc = bal_text_ok(&path, err);
+    if (rc >= 0) rc = bal_remove_tree(path.data, err);
+    bal_text_reset(&path);
+    return rc;
+}
+
 BalStatus bal_evaluation_save(const BalEvaluation *e, const BalFigureSpec *spec, const char *dir, BalError *err) {
     BalWriter *w[FILES] = {NULL};
     BalStatus rc = bal_make_dirs(dir, err);
     for (int i = 0; i < FILES && rc >= 0; i++) rc = write_one(&w[i], i, e, spec, dir, err);
+    if (rc >= 0) rc = drop_last(dir, err);
     for (int i = 0; i < FILES && rc >= 0; i++) rc = bal_writer_commit(&w[i], err);
     for (int i = 0; i < FILES; i++) bal_writer_abort(&w[i]);
     return rc;

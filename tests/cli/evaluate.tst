@@ -46,3 +46,7 @@
 0	-	-	test ! -e none && test ! -e f2.svg
 2	-	by itself	$A evaluate --table $D/paper-balanced.csv --scores s.csv
 3	-	no column "method"	$A evaluate --table s.csv
+# evaluate.json says that the files beside it are its own, also where a new evaluation could not end
+0	-	*	$A evaluate --scores s.csv late.csv -o old -q >/dev/null; rm old/evaluate.md; mkdir old/evaluate.md; test -e old/evaluate.json
+1	-	old/evaluate.md: cannot rename into place	$A evaluate --scores s.csv late.csv -o old -q -f
+0	-	-	test -e old/evaluate.txt && test ! -e old/evaluate.json
