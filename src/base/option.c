@@ -6,6 +6,7 @@
 #include "base/option.h"
 #include <assert.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <yaml.h>
@@ -94,6 +95,18 @@ static BalStatus set_one(const BalOption *o, void *self, const char *value, BalE
     return ok ? BAL_OK : refuse(o, value, err);
 }
 
+/* With a point before an exponent: to YAML 1.1, and so to PyYAML, "1e-05" is a text. */
+static void add_real(BalText *out, double v) {
+    const size_t at = out->len;
+    char exponent[8];
+    bal_text_real(out, v);
+    char *e = out->failed ? NULL : strchr(out->data + at, 'e');
+    if (!e || strchr(out->data + at, '.')) return;
+    snprintf(exponent, sizeof exponent, "%s", e);
+    out->len = (size_t)(e - out->data);
+    bal_text_f(out, ".0%s", exponent);
+}
+
 void bal_options_value(const BalOption *o, const void *self, BalText *out) {
     const char *at = (const char *)self + o->offset;
     bool flag;
@@ -111,7 +124,7 @@ void bal_options_value(const BalOption *o, const void *self, BalText *out) {
         break;
     case BAL_OPT_REAL:
         memcpy(&real, at, sizeof real);
-        bal_text_real(out, real);
+        add_real(out, real);
         break;
     case BAL_OPT_TEXT:
         bal_text_add(out, at);

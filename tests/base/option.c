@@ -125,6 +125,19 @@ static void test_dump(void **state) {
     assert_ok(bal_options_parse(sets, 2, t.data, t.len, "dump", &err));
     bal_options_dump(sets, 2, &again);
     assert_string_equal(t.data, again.data);
+    static const char *const lr[][2] = {
+        {"1e-5", " lr: 1.0e-05\n"}, {"1.25e-6", " lr: 1.25e-06\n"}, {"0.001", " lr: 0.001\n"}};
+    for (int i = 0; i < 3; i++) { /* PyYAML takes a number without a point and with an exponent for a text */
+        assert_ok(bal_options_set(sets, 2, "train.optimiser.lr", lr[i][0], &err));
+        bal_text_clear(&t);
+        bal_options_dump(sets, 2, &t);
+        assert_non_null(strstr(t.data, lr[i][1]));
+        fresh(NULL);
+        assert_ok(bal_options_parse(sets, 2, t.data, t.len, "dump", &err));
+        bal_text_clear(&again);
+        bal_options_dump(sets, 2, &again);
+        assert_string_equal(t.data, again.data);
+    }
     bal_text_clear(&t);
     bal_options_help(demo_options, &t);
     assert_non_null(strstr(t.data, "train.epochs"));
