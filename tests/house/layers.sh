@@ -15,12 +15,12 @@ BEGIN {
     may["methods"] = "base engine models"
     may["train"] = "base dataset engine comm models methods <features> <backends>" # <room>: its public header only
     may["analysis"] = "base dataset"
-    may["curate"] = "base analysis train models media"
+    may["curate"] = "base media dataset models train analysis <features> <engine> <backends>"
     may["report"] = "base analysis curate"
     may["cli"] = "base media features dataset engine backends comm models methods train analysis curate report"
     split("error export progress version", w); for (i in w) public[w[i]] = "base"
     split("graph session", w); for (i in w) public[w[i]] = "engine"
-    public["method"] = "methods"
+    public["method"] = "methods"; public["import"] = "models"; public["cut"] = "media"; public["select"] = "curate"
     split("media=^(libav|libsw) base=^(jansson|yaml|zlib)[.]h|^nettle/ backends=^(dnnl|oneapi|omp[.]h|cuda|cudnn|cublas|nccl) " \
           "features=^(jpeglib|jerror|jconfig)[.]h report=^cairo comm=^mpi[.]h curate=^chromaprint", v, " ")
     for (i in v) { split(v[i], kv, "="); vendor[kv[2]] = kv[1] }
