@@ -1,5 +1,5 @@
-# cmake -DOUT=FILE -DDIR=FOLDER -P EmbedText.cmake: every FOLDER/*.yaml as {"name", "text"}, for an array initialiser in C.
-file(GLOB files ${DIR}/*.yaml)
+# cmake -DOUT=FILE -DGLOB=FOLDER/*.EXT -P EmbedText.cmake: every such file as {"name", "text"}, for an array initialiser in C.
+file(GLOB files ${GLOB})
 list(SORT files)
 set(made "/* Made by cmake/EmbedText.cmake from recipes/. */\n")
 foreach(path ${files})
