@@ -132,6 +132,7 @@ class Network(torch.nn.Module):
 def read_safetensors(path):
     raw = open(path, "rb").read()
     n = struct.unpack("<Q", raw[:8])[0]
+    assert (8 + n) % 8 == 0, "data is not aligned"
     out = {}
     for name, t in json.loads(raw[8:8 + n]).items():
         if name != "__metadata__":

@@ -11,10 +11,12 @@ AVB_SEEDS, AVB_BACKENDS: how many networks, which backends. Exit code 77: no tor
 """
 import json, os, struct, subprocess, sys, tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench", "peer"))
 try:
     import numpy as np
     import torch
     import torchvision
+    from methods_torch import read_safetensors
 except ImportError as e:
     print("cannot run: %s" % e)
     sys.exit(77)
@@ -44,20 +46,6 @@ def write_safetensors(path, tensors):
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as f:
         f.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
-
-
-def read_safetensors(path):
-    raw = open(path, "rb").read()
-    n = struct.unpack("<Q", raw[:8])[0]
-    header, out = json.loads(raw[8 : 8 + n]), {}
-    assert (8 + n) % 8 == 0, "data is not aligned"
-    for name, t in header.items():
-        if name == "__metadata__":
-            continue
-        a, b = t["data_offsets"]
-        kind = {"F32": "<f4", "I64": "<i8"}[t["dtype"]]
-        out[name] = torch.from_numpy(np.frombuffer(raw[8 + n + a : 8 + n + b], kind).copy()).reshape(t["shape"])
-    return out
 
 
 class Folded(torch.nn.Module):

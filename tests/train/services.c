@@ -203,6 +203,40 @@ static void stopped_anywhere_it_ends_with_the_same_bytes(void **state) {
     assert_same_folder(scratch("whole"), scratch("stopped"));
 }
 
+static void flip(const char *path) {
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, -3, SEEK_END), 0);
+    int was = fgetc(f);
+    assert_int_equal(fseek(f, -3, SEEK_END), 0);
+    assert_int_equal(fputc(was ^ 1, f), was ^ 1);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* One bit of any part of it: the part is named; with the bit turned back, the run goes on to the same bytes. */
+static void a_damaged_checkpoint_is_refused_whichever_part_it_is(void **state) {
+    (void)state;
+    static const char *const part[] = {"state.safetensors", "method.bin", "samples.npy"};
+    BalError err = {0};
+    Stopper s = {40};
+    if (!bal_is_dir(scratch("whole"))) assert_ok(fit(&curious, scratch("whole"), (BalProgressSink){0}, &err));
+    const char *dir = scratch("damaged");
+    assert_int_equal(fit(&curious, dir, (BalProgressSink){stop_after, &s}, &err), BAL_E_CANCELLED);
+    char **names = NULL, path[512];
+    int n = 0;
+    assert_ok(bal_list_dir(scratch("damaged/checkpoint"), &names, &n, &err));
+    assert_int_equal(n, 1);
+    for (size_t i = 0; i < sizeof part / sizeof *part; i++) {
+        snprintf(path, sizeof path, "%s/checkpoint/%s/%s", dir, names[0], part[i]);
+        flip(path);
+        assert_fails(fit(&curious, dir, (BalProgressSink){0}, &err), BAL_E_FORMAT, part[i]);
+        flip(path);
+    }
+    bal_names_free(names, n);
+    assert_ok(fit(&curious, dir, (BalProgressSink){0}, &err));
+    assert_same_folder(scratch("whole"), dir);
+}
+
 static BalStatus check_held(void *self, BalMethodCtx *c, BalError *err) {
     const BalSample *train;
     unsigned char held[256], again[256];
@@ -334,6 +368,7 @@ int main(void) {
         cmocka_unit_test(lists_masks_and_metrics_arrive),
         cmocka_unit_test(nested_training_leaves_no_trace),
         cmocka_unit_test(stopped_anywhere_it_ends_with_the_same_bytes),
+        cmocka_unit_test(a_damaged_checkpoint_is_refused_whichever_part_it_is),
         cmocka_unit_test(held_out_clips_are_whole_sources_in_proportion),
         cmocka_unit_test(what_fills_no_batch_can_be_left_out),
         cmocka_unit_test(first_weights_come_from_a_file),

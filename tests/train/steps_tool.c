@@ -2,8 +2,10 @@
  *
  *   steps_tool STORE METHOD RECIPE.yaml STEPS OUT [KEY=VALUE ...]
  *
- * OUT gets first.safetensors, the weights before the first step, and the run's folder `run`, whose recipe.yaml is the whole recipe.
+ * OUT gets the run's folder `run`, whose recipe.yaml is the whole recipe, and first.safetensors, the weights before the first step.
  * On stdout a line of JSON: the parameters in the order that names their noise; then one per step: its loss and the rows of its clips.
+ * While there are lines on stdin it waits for one behind each of its own, and the weights before a step stand in now.safetensors when
+ * its line is printed: so another implementation can take every step from our weights.
  * The method is wrapped: a table of hooks of which `loss` looks at what the method's own does. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,9 +18,23 @@ static const BalMethodOps *method;
 static const char *out;
 static long done, wanted;
 
+static bool led = true; /* somebody answers on stdin */
+
 static void print(BalText *line) {
     printf("%s\n", bal_text_str(line));
+    fflush(stdout);
     bal_text_reset(line);
+    for (int c = 0; led && c != '\n';)
+        if ((c = getchar()) == EOF) led = false;
+}
+
+static BalStatus save(BalSession *s, const char *name, BalError *err) {
+    BalText path = {0};
+    bal_path_join(&path, out, name);
+    BalStatus rc = bal_text_ok(&path, err);
+    if (rc == BAL_OK) rc = bal_session_save(s, path.data, NULL, err);
+    bal_text_reset(&path);
+    return rc;
 }
 
 static BalStatus first(BalSession *s, BalError *err) {
@@ -30,16 +46,13 @@ static BalStatus first(BalSession *s, BalError *err) {
     bal_json_close(&o, ']');
     bal_json_close(&o, '}');
     print(&line);
-    bal_path_join(&line, out, "first.safetensors");
-    BalStatus rc = bal_text_ok(&line, err);
-    if (rc == BAL_OK) rc = bal_session_save(s, line.data, NULL, err);
-    bal_text_reset(&line);
-    return rc;
+    return save(s, "first.safetensors", err);
 }
 
 static BalStatus loss(void *self, BalMethodCtx *c, BalError *err) {
     BalText line = {0};
     if (!done) BAL_TRY(first(c->session, err));
+    if (led && done < wanted) BAL_TRY(save(c->session, "now.safetensors", err));
     BAL_TRY(method->loss ? method->loss(self, c, err) : bal_method_loss(method, c, err));
     if (done++ >= wanted) return BAL_OK;
     BalJsonOut o = bal_json_out(&line, false);
