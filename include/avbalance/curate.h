@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <avbalance/dataset.h>
 #include <avbalance/error.h>
 
 typedef enum BalSide { BAL_AUDIO, BAL_VISUAL, BAL_SIDES } BalSide;
@@ -28,7 +29,9 @@ BAL_API BAL_MUST_USE BalStatus bal_categories_load(BalCategories *out, const cha
 BAL_API BAL_MUST_USE BalStatus bal_categories_plain(BalCategories *out, const char *const *name, int n, BalError *err);
 BAL_API void bal_categories_reset(BalCategories *c);
 BAL_API int bal_category_find(const BalCategories *c,
-                              const char *key);                 /* by key, else by display name; -1: not there */
+                              const char *key); /* by key, else by display name; -1: not there */
+/* Category that a label of any list means: its key, its display name, or one of its classes on either side; -1: none. */
+BAL_API int bal_category_of_label(const BalCategories *c, const char *label);
 BAL_API int bal_categories_count(void);                         /* tables inside this build */
 BAL_API const char *bal_categories_at(int i, const char **tsv); /* name; static storage */
 
@@ -57,5 +60,88 @@ typedef struct BalCategoryScore {
  * every category's probability. BAL_E_NUMERIC: a probability outside [0,1], or not a number; the message says of which class. */
 BAL_API BAL_MUST_USE BalStatus bal_category_score(BalCategoryScore *out, const BalCategoryMap *m, const float *q, int y,
                                                   BalCorrectRule rule, double *p, BalError *err);
+
+/* ---- triage: which scorer names a clip's label ---- */
+typedef enum BalClipType { BAL_TYPE_H, BAL_TYPE_A, BAL_TYPE_V, BAL_TYPE_N, BAL_TYPE_COUNT } BalClipType;
+BAL_API char bal_type_letter(BalClipType t); /* H heard and seen, A audible only, V visible only, N neither */
+
+typedef enum BalTriageRule {
+    BAL_TRIAGE_KEPT,
+    BAL_TRIAGE_UNSCORED,   /* one of the scorers has no output for it */
+    BAL_TRIAGE_NEITHER,    /* type N */
+    BAL_TRIAGE_KNOWN,      /* of a supplement: the clip, or one less than 10 s away in its video, is there already */
+    BAL_TRIAGE_FOREIGN,    /* of a supplement: its test clips are not wanted */
+    BAL_TRIAGE_PER_SOURCE, /* more clips of one category from one video than wanted */
+    BAL_TRIAGE_NO_NEED,    /* of a supplement: its category lacks none of its type */
+    BAL_TRIAGE_CAP,        /* of a supplement: as many as wanted have been taken from it */
+    BAL_TRIAGE_PROPORTION, /* more of its type than the proportion of types allows */
+    BAL_TRIAGE_RULES
+} BalTriageRule;
+BAL_API const char *bal_triage_rule_name(BalTriageRule r); /* "neither", ... */
+
+typedef struct BalTriageSource {
+    const char *name;         /* goes into the provenance: "own", "vgg", "k400" */
+    const BalManifest *clips; /* borrowed: outlives the triage */
+    int64_t cap;              /* most clips to take from it; negative: any number */
+} BalTriageSource;
+typedef struct BalTriageSpec {
+    const BalCategories *categories; /* NULL: the labels of the first source; borrowed */
+    /* Outputs of each side's scorer: paths as `avbalance help triage` lists them. A clip counts where the first of them has it. */
+    const char *const *outputs[BAL_SIDES];
+    int n_outputs[BAL_SIDES];
+    double temperature[BAL_SIDES];
+    int rule;       /* BalCorrectRule */
+    double ratio;   /* most clips of one type of a category per clip of its rarest type; 0: any number */
+    int64_t target; /* clips wanted per category, a third of each type: fewer are a deficit, which supplements fill */
+    int64_t per_source; /* most clips of one category from one source video; 0: any number */
+    bool retopic;       /* where both scorers name another category with p >= 0.5, that is the label */
+    bool no_foreign_test;
+    uint64_t seed; /* of the keys that order clips */
+} BalTriageSpec;
+BAL_API BalTriageSpec bal_triage_spec_default(void); /* temperatures 1, ratio 1.25, target 1200 */
+
+typedef struct BalTriageClip {
+    const BalClip *clip;
+    const char *origin_label; /* as its manifest has it */
+    int32_t source, category;
+    int32_t from;         /* category before it was retopicked, -1: it was not */
+    int32_t q[BAL_SIDES]; /* confidences times 10^6; -1: unscored */
+    int8_t type, rule;    /* BalClipType, BalTriageRule */
+    uint64_t key;
+} BalTriageClip;
+typedef struct BalTriageCategory {
+    int64_t n;                          /* own clips, the unscored included */
+    int64_t typed[BAL_TYPE_COUNT];      /* own clips by type */
+    int64_t missing[BAL_TYPE_COUNT];    /* own clips short of target / 3 */
+    int64_t supplement[BAL_TYPE_COUNT]; /* taken from supplements */
+    int64_t kept[BAL_TYPE_COUNT];       /* in the end */
+    bool deficient;                     /* a type has no clip: proportions are of the others */
+    int64_t wrong[BAL_SIDES];           /* own clips that the scorer gets wrong */
+    double mean_wrong[BAL_SIDES];       /* their mean confidence; NaN where there is none */
+} BalTriageCategory;
+typedef struct BalTriage { /* zero is valid; bal_triage_reset frees */
+    BalTriageSpec spec;    /* pointers in it stay the caller's */
+    const BalTriageSource *source;
+    int n_sources;
+    BalTriageClip *clip; /* [n] by id, in byte order */
+    int64_t n, kept;
+    BalTriageCategory *category; /* [n_categories] */
+    const char **category_key;   /* borrowed from the categories */
+    BalCategories own;           /* where none were given */
+    int n_categories;
+    int64_t rejected[BAL_TRIAGE_RULES];
+    int64_t *unmapped; /* [n_sources] clips of supplements whose label is of no category */
+    int64_t *taken;    /* [n_sources] */
+} BalTriage;
+/* Type every clip of source[0..n), of which the first is the dataset's own and the others are supplements, fill deficits from the
+ * supplements and bring the types of every category into proportion. Clips are chosen by key, so that neither the order of anything
+ * nor an unrelated clip matters. BAL_E_FORMAT: a label of the own clips is no category, an id is not unique in it; errors of reading
+ * outputs. */
+BAL_API BAL_MUST_USE BalStatus bal_triage(BalTriage *out, const BalTriageSource *source, int n,
+                                          const BalTriageSpec *spec, BalError *err);
+/* Write DIR/manifest.csv (the clips that are kept, as `ingest` reads them), triage.csv (what is known about them), rejects.csv
+ * (id,stage,rule,values), and triage.json last. */
+BAL_API BAL_MUST_USE BalStatus bal_triage_save(const BalTriage *t, const char *dir, BalError *err);
+BAL_API void bal_triage_reset(BalTriage *t);
 
 #endif

@@ -23,6 +23,10 @@ typedef struct BalLines { /* the lines of a text file, without their ends */
 BAL_MUST_USE BalStatus bal_lines_read(BalLines *l, const char *path, BalError *err);
 void bal_lines_reset(BalLines *l);
 
+/* The list of names that belongs to a file .npy: `given`, else STEM.WHAT.txt, else WHAT.txt in its folder; empty where there is none. */
+BAL_MUST_USE BalStatus bal_find_beside(BalText *out, const char *given, const char *path, const char *what,
+                                       BalError *err);
+
 /* One file on its way into BalPredictions. */
 typedef struct BalJoin {
     const BalScores *scores;

@@ -68,8 +68,7 @@ static BalStatus number_columns(BalJoin *j, int64_t n, BalError *err) {
     return BAL_OK;
 }
 
-/* `given`, else STEM.WHAT.txt, else WHAT.txt in the folder of path; empty where there is none. */
-static BalStatus find_beside(BalText *out, const char *given, const char *path, const char *what, BalError *err) {
+BalStatus bal_find_beside(BalText *out, const char *given, const char *path, const char *what, BalError *err) {
     const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
     bal_text_clear(out);
     if (given) {
@@ -216,27 +215,6 @@ static BalStatus put_answer(BalJoin *j, int64_t clip, int top, BalError *err) {
     return BAL_OK;
 }
 
-static void read_floats(const BalNpy *npy, const unsigned char *data, int64_t row, float *z) {
-    const size_t n = (size_t)npy->dim[1], item = bal_npy_item(npy->type);
-    const unsigned char *from = data + npy->data_at + (size_t)row * n * item;
-    for (size_t k = 0; k < n; k++) {
-        uint16_t half;
-        double wide;
-        switch (npy->type) {
-        case BAL_NPY_F16:
-            memcpy(&half, from + 2 * k, 2);
-            z[k] = bal_f16_to_f32(half);
-            break;
-        case BAL_NPY_F64:
-            memcpy(&wide, from + 8 * k, 8);
-            z[k] = (float)wide;
-            break;
-        default:
-            memcpy(&z[k], from + 4 * k, 4);
-        }
-    }
-}
-
 /* Rows that are probabilities throughout become their logarithms, of which the softmax is what they were. */
 static void take_logarithms(BalPredictions *p) {
     const int64_t n = p->n * p->n_columns;
@@ -263,7 +241,7 @@ static BalStatus take_logits(BalJoin *j, const BalNpy *npy, const unsigned char 
     for (int64_t i = 0; i < ids->n; i++) {
         int64_t clip;
         int top;
-        read_floats(npy, data, i, z);
+        bal_npy_floats(npy, data, i * n, n, z);
         BAL_TRY(bal_top_output(j, z, n, ids->line[i], i + 1, &top, err));
         BAL_TRY(bal_join_clip(j, ids->line[i], strlen(ids->line[i]), i + 1, &clip, err));
         if (clip < 0) continue;
@@ -331,8 +309,8 @@ done:
 BalStatus bal_read_npy_predictions(BalJoin *j, const char *path, BalError *err) {
     BalText ids = {0}, classes = {0};
     BalStatus rc;
-    BAL_TRY_OR(done, find_beside(&ids, j->spec->ids, path, "ids", err));
-    BAL_TRY_OR(done, find_beside(&classes, j->spec->classes, path, "classes", err));
+    BAL_TRY_OR(done, bal_find_beside(&ids, j->spec->ids, path, "ids", err));
+    BAL_TRY_OR(done, bal_find_beside(&classes, j->spec->classes, path, "classes", err));
     if (!ids.len)
         rc = BAL_FAIL(err, BAL_E_FORMAT,
                       "%s: which row is which clip? give the ids, one per line, with --ids or as ids.txt beside it",

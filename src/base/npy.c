@@ -165,6 +165,27 @@ done:
     return rc;
 }
 
+void bal_npy_floats(const BalNpy *npy, const void *data, int64_t at, int64_t n, float *out) {
+    const size_t item = bal_npy_item(npy->type);
+    const unsigned char *from = (const unsigned char *)data + npy->data_at + (size_t)at * item;
+    for (int64_t k = 0; k < n; k++, from += item) {
+        uint16_t half;
+        double wide;
+        switch (npy->type) {
+        case BAL_NPY_F16:
+            memcpy(&half, from, 2);
+            out[k] = bal_f16_to_f32(half);
+            break;
+        case BAL_NPY_F64:
+            memcpy(&wide, from, 8);
+            out[k] = (float)wide;
+            break;
+        default:
+            memcpy(&out[k], from, 4);
+        }
+    }
+}
+
 /* ---- half precision ---- */
 
 static float from_bits(uint32_t u) {

@@ -29,6 +29,8 @@ void bal_npy_header(BalText *out, BalNpyType type, const int64_t *dim, int rank)
 BAL_MUST_USE BalStatus bal_npy_parse(BalNpy *out, const void *data, size_t n, const char *name, BalError *err);
 BAL_MUST_USE BalStatus bal_npy_write(const char *path, BalNpyType type, const int64_t *dim, int rank, const void *data,
                                      BalError *err);
+/* n values of a parsed file of f16, f32 or f64 in memory, from value number `at` on, as floats. */
+void bal_npy_floats(const BalNpy *npy, const void *data, int64_t at, int64_t n, float *out);
 
 float bal_f16_to_f32(uint16_t h);
 uint16_t bal_f32_to_f16(float f); /* round to nearest even; overflow saturates to infinity */

@@ -270,6 +270,15 @@ int bal_category_find(const BalCategories *c, const char *key) {
     return -1;
 }
 
+int bal_category_of_label(const BalCategories *c, const char *label) {
+    const int named = bal_category_find(c, label);
+    for (int i = 0; i < c->n && named < 0; i++)
+        for (int side = 0; side < BAL_SIDES; side++)
+            for (int k = 0; k < c->category[i].n_classes[side]; k++)
+                if (!strcmp(c->category[i].class_name[side][k], label)) return i;
+    return named;
+}
+
 /* ---- meeting a scorer's list ---- */
 
 static BalStatus map_class(BalCategoryMap *m, const BalNameIndex *names, const char *wanted, int category,

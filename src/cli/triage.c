@@ -1,0 +1,200 @@
+/* avbalance triage: clips sorted by which scorer names their label, brought into proportion, filled from supplements. */
+#include <stdlib.h>
+#include <string.h>
+#include <avbalance/curate.h>
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "cli/command.h"
+#include "curate/triage.h"
+
+enum { MOST_SOURCES = 16 };
+
+typedef struct Triage {
+    const char *out, *categories, *source, *media_dir, *temperature[BAL_SIDES];
+    BalList outputs[BAL_SIDES], supplement, cap;
+    double ratio;
+    int64_t target, per_source;
+    int rule;
+    bool retopic, no_foreign_test;
+} Triage;
+
+typedef struct Sources { /* of the clips; names are copies */
+    BalTriageSource source[MOST_SOURCES];
+    BalManifest manifest[MOST_SOURCES];
+    BalText name[MOST_SOURCES];
+    int n;
+} Sources;
+
+static void sources_close(Sources *s) {
+    for (int k = 0; k < s->n; k++) {
+        bal_manifest_reset(&s->manifest[k]);
+        bal_text_reset(&s->name[k]);
+    }
+}
+
+/* The paper takes so many clips from these; of others as many as are missing. */
+static int64_t usual_cap(const char *name) {
+    return !strcmp(name, "k400") ? 10000 : !strcmp(name, "vgg") ? 8000 : -1;
+}
+
+static BalStatus add_source(Sources *s, const BalCli *cli, const char *name, size_t n, const char *path,
+                            const char *media_dir, BalError *err) {
+    BalManifestSpec spec = bal_manifest_spec_default();
+    if (s->n == MOST_SOURCES) return BAL_FAIL(err, BAL_E_ARG, "at most %d supplements are possible", MOST_SOURCES - 1);
+    const int k = s->n++;
+    bal_text_add_n(&s->name[k], name, n);
+    BAL_TRY(bal_text_ok(&s->name[k], err));
+    for (int i = 0; i < k; i++)
+        if (!strcmp(s->name[i].data, s->name[k].data))
+            return BAL_FAIL(err, BAL_E_ARG, "two sources are called \"%s\"; name them apart", s->name[k].data);
+    spec.media_dir = media_dir;
+    BalStatus rc = bal_manifest_load(&s->manifest[k], path, &spec, err);
+    if (rc < 0) return rc;
+    if (cli->verbose && s->manifest[k].note && *s->manifest[k].note) bal_cli_note(cli, "%s", s->manifest[k].note);
+    s->source[k] = (BalTriageSource){s->name[k].data, &s->manifest[k], k ? usual_cap(s->name[k].data) : -1};
+    return BAL_OK;
+}
+
+static BalStatus set_cap(Sources *s, const char *text, BalError *err) {
+    const char *equal = strchr(text, '=');
+    int64_t n;
+    if (!equal || !bal_parse_i64(equal + 1, &n) || n < 0)
+        return BAL_FAIL(err, BAL_E_ARG, "--cap %s: give NAME=N, such as vgg=8000", text);
+    for (int k = 1; k < s->n; k++)
+        if (strlen(s->source[k].name) == (size_t)(equal - text) && bal_has_prefix(text, s->source[k].name)) {
+            s->source[k].cap = n;
+            return BAL_OK;
+        }
+    return BAL_FAIL(err, BAL_E_ARG, "--cap %s: no supplement has this name", text);
+}
+
+static BalStatus open_sources(Sources *s, const BalCli *cli, const Triage *a, BalError *err) {
+    BAL_TRY(add_source(s, cli, a->source, strlen(a->source), cli->args[0], a->media_dir, err));
+    for (int k = 0; k < a->supplement.n; k++) {
+        const char *text = a->supplement.v[k], *equal = strchr(text, '=');
+        if (!equal || equal == text)
+            return BAL_FAIL(err, BAL_E_ARG, "--supplement %s: give NAME=MANIFEST, such as vgg=vggsound.csv", text);
+        BAL_TRY(add_source(s, cli, text, (size_t)(equal - text), equal + 1, NULL, err));
+    }
+    for (int k = 0; k < a->cap.n; k++) BAL_TRY(set_cap(s, a->cap.v[k], err));
+    return BAL_OK;
+}
+
+/* A number, or the file that `calibrate` wrote. */
+static BalStatus temperature(const char *text, double *out, BalError *err) {
+    BalJson *json = NULL;
+    *out = 1;
+    if (!text) return BAL_OK;
+    if (!bal_parse_real(text, out)) {
+        BAL_TRY(bal_json_load(&json, text, err));
+        *out = bal_json_real(bal_json_get(json, "temperature"), 0);
+        bal_json_free(&json);
+    }
+    if (*out >= 0.01 && *out <= 100) return BAL_OK;
+    return BAL_FAIL(err, BAL_E_ARG, "\"%s\" is no temperature between 0.01 and 100, and no calibration.json with one",
+                    text);
+}
+
+static BalStatus triage(BalCli *cli, const Triage *a, const Sources *s, const BalTriageSpec *spec, BalError *err) {
+    BalTriage t = {0};
+    BAL_TRY(bal_triage(&t, s->source, s->n, spec, err));
+    BalStatus rc = bal_triage_save(&t, a->out, err);
+    if (t.rejected[BAL_TRIAGE_UNSCORED])
+        bal_cli_warn(cli, "%lld clips have no outputs of one of the scorers and are left out; see rejects.csv",
+                     (long long)t.rejected[BAL_TRIAGE_UNSCORED]);
+    if (cli->json)
+        bal_triage_json(&t, &cli->out);
+    else
+        bal_triage_text(&t, &cli->out);
+    bal_triage_reset(&t);
+    return rc;
+}
+
+static BalStatus run(BalCli *cli, BalError *err) {
+    const Triage *a = cli->self;
+    BalTriageSpec spec = bal_triage_spec_default();
+    BalCategories categories = {0};
+    Sources *s = NULL;
+    BalText marker = {0};
+    bal_path_join(&marker, a->out, "triage.json");
+    BalStatus rc = bal_text_ok(&marker, err);
+    if (rc >= 0) rc = bal_cli_may_write(cli, marker.data, err);
+    for (int k = 0; k < BAL_SIDES && rc >= 0; k++) {
+        spec.outputs[k] = a->outputs[k].v;
+        spec.n_outputs[k] = a->outputs[k].n;
+        rc = temperature(a->temperature[k], &spec.temperature[k], err);
+    }
+    if (rc >= 0 && a->categories) rc = bal_categories_load(&categories, a->categories, err);
+    spec.categories = a->categories ? &categories : NULL;
+    spec.ratio = a->ratio;
+    spec.target = a->target;
+    spec.per_source = a->per_source;
+    spec.rule = a->rule;
+    spec.retopic = a->retopic;
+    spec.no_foreign_test = a->no_foreign_test;
+    spec.seed = (uint64_t)cli->seed;
+    if (rc >= 0) rc = bal_alloc(&s, 1, sizeof *s, err);
+    if (rc >= 0) rc = open_sources(s, cli, a, err);
+    if (rc >= 0) rc = triage(cli, a, s, &spec, err);
+    if (s) sources_close(s);
+    bal_free(s);
+    bal_categories_reset(&categories);
+    bal_text_reset(&marker);
+    return rc;
+}
+
+#define AT(field) .offset = offsetof(Triage, field)
+static const char *const rules[] = {"sum", "top1", NULL};
+static const BalFlag flags[] = {
+    {"out", 'o', BAL_FLAG_STRING, "DIR", "folder for what is made (required)", AT(out), .required = true},
+    {"audio", 0, BAL_FLAG_LIST, "OUTPUTS", "what the audio scorer put out (required)", AT(outputs[BAL_AUDIO])},
+    {"visual", 0, BAL_FLAG_LIST, "OUTPUTS", "what the visual scorer put out (required)", AT(outputs[BAL_VISUAL])},
+    {"categories", 'c', BAL_FLAG_STRING, "NAME|FILE",
+     "what the scorers' classes mean; without it both know the labels of MANIFEST", AT(categories)},
+    {"audio-temperature", 0, BAL_FLAG_STRING, "T|FILE", "of the audio scorer; a number or calibration.json",
+     AT(temperature[BAL_AUDIO])},
+    {"visual-temperature", 0, BAL_FLAG_STRING, "T|FILE", "of the visual scorer", AT(temperature[BAL_VISUAL])},
+    {"rule", 0, BAL_FLAG_ENUM, NULL,
+     "a label is named by the largest sum over a category's classes, or by the most probable class", AT(rule),
+     .def = "sum", .choices = rules},
+    {"ratio", 0, BAL_FLAG_REAL, NULL, "most clips of a type per clip of its category's rarest type; 0: any number",
+     AT(ratio), .def = "1.25", .min = 0, .max = 1e6},
+    {"target", 0, BAL_FLAG_INT, "N",
+     "clips wanted per category, a third of each type: what is missing is told, and filled", AT(target), .def = "1200",
+     .min = 0, .max = 1e12},
+    {"per-source", 0, BAL_FLAG_INT, "N", "most clips of one category from one source video; 0: any number",
+     AT(per_source), .def = "0", .min = 0, .max = 1e9},
+    {"supplement", 0, BAL_FLAG_LIST, "NAME=MANIFEST", "another dataset to fill what is missing from", AT(supplement)},
+    {"cap", 0, BAL_FLAG_LIST, "NAME=N", "most clips from a supplement (vgg: 8000, k400: 10000, others: any number)",
+     AT(cap)},
+    {"no-foreign-test", 0, BAL_FLAG_SWITCH, NULL, "take no test clips of supplements", AT(no_foreign_test)},
+    {"retopic", 0, BAL_FLAG_SWITCH, NULL,
+     "where both scorers name another category with at least 0.5 each, make that the label", AT(retopic)},
+    {"source", 0, BAL_FLAG_STRING, "NAME", "name of MANIFEST in the provenance", AT(source), .def = "own"},
+    {"media-dir", 0, BAL_FLAG_STRING, "DIR", "folder of the media (default: the manifest's)", AT(media_dir)},
+    {0}};
+
+const BalCommand bal_cmd_triage = {
+    .name = "triage",
+    .usage = "MANIFEST --audio OUTPUTS --visual OUTPUTS -o DIR",
+    .summary = "Sort clips by which pretrained scorer names their label",
+    .details = "Type H: both scorers name the label, A: only the audio scorer, V: only the visual one; clips that "
+               "neither names\n"
+               "are left out. Of every category the types are brought into similar proportion; what is missing can be "
+               "filled from\n"
+               "other datasets, whose clips are typed by the scorers like all others.\n\n"
+               "OUTPUTS is a folder of `score` or a run folder of `train`; NAME.npy [clips, classes] of probabilities "
+               "or logits with\n"
+               "ids.txt and classes.txt beside it; a table id,<class>,<class>,...; or a table id,confidence,correct, "
+               "which speaks of\n"
+               "the clip's own label only. It may be given several times, for clips in several files.\n\n"
+               "DIR gets manifest.csv (for `ingest`), triage.csv (type, confidences times 10^6, provenance), "
+               "rejects.csv (with the\n"
+               "rule and the scores) and triage.json.",
+    .min_args = 1,
+    .max_args = 1,
+    .flags = flags,
+    .self_size = sizeof(Triage),
+    .run = run,
+};
