@@ -34,6 +34,7 @@ typedef enum BalTag {
     BAL_TAG_GATE = 512,
     BAL_TAG_FROZEN = 1024, /* a scope whose parameters are never trained: teachers */
     BAL_TAG_NONE = 2048,   /* of queries: no parameter has it */
+    BAL_TAG_TRUNK = 4096,  /* a linear layer inside an encoder, which is no head */
 } BalTag;
 
 BAL_API BAL_MUST_USE BalStatus bal_graph_create(BalGraph **out, BalError *err);
@@ -64,6 +65,10 @@ BAL_API BalVal bal_graph_avgpool(BalGraph *g, BalVal x,
                                  BalPoolAttr attr); /* padding counts in the mean, as torch's default */
 /* Mean over all spatial axes and over the rows of a clip: [rows,C,...] -> [1,C]. */
 BAL_API BalVal bal_graph_mean(BalGraph *g, BalVal x);
+/* All values of a row in the order space, channel, as networks with channels last flatten: [rows,C,...] -> [rows,space*C]. */
+BAL_API BalVal bal_graph_flatten(BalGraph *g, BalVal x);
+/* Every position as a row of its own, for a head that answers at each: [rows,C,...] -> [rows*space,C]. */
+BAL_API BalVal bal_graph_positions(BalGraph *g, BalVal x);
 BAL_API BalVal bal_graph_linear(BalGraph *g, const char *name, BalVal x, int out, bool bias, unsigned tags);
 /* The weight W [O,I] and bias b of the linear layer that made `of`, used once more: y = W[:, first : first + C] x + bias_share b for
  * x [rows,C]; without a bias there is none. Its gradients are added to those of that layer. */
@@ -81,5 +86,7 @@ BAL_API BalVal bal_graph_find(const BalGraph *g,
                               const char *name); /* an output, an input or a scale by name; 0: none */
 BAL_API BAL_MUST_USE BalStatus bal_graph_finish(BalGraph *g, BalError *err);
 BAL_API BalShape bal_graph_shape(const BalGraph *g, BalVal x);
+/* Multiply-accumulates of the convolutions and linear layers for one clip, padding counted, as the literature does. */
+BAL_API int64_t bal_graph_macs(const BalGraph *g);
 
 #endif

@@ -22,7 +22,7 @@ struct BalMap;
 /* What the network is built for: shapes of one clip, the encoder that the recipe names. */
 typedef struct BalNetSpec {
     const struct BalModelOps *encoder;
-    BalShape audio, visual; /* [1,1,F,T], [K,C,H,W] */
+    BalShape audio, visual; /* [1,1,F,T] or a row per patch, [K,C,H,W] */
     int n_classes;
 } BalNetSpec;
 

@@ -15,7 +15,13 @@ struct BalModelOps {
      * rank. Mistakes are kept by the graph, as with every builder. */
     int n_stages;
     BalVal (*stage)(BalGraph *g, int i, BalVal x);
+    int patch
+        [2]; /* sound only, cut in time into rows of so many frames x bands; 0: a spectrogram of any size is one row */
 };
+/* Shape of the input "audio" for a feature of shape [frames,bands] (or [F,T]) per clip: [1,1,F,T], or a row per patch.
+ * BAL_E_ARG: the encoder needs another feature. */
+BAL_API BAL_MUST_USE BalStatus bal_model_audio(const BalModelOps *model, const int64_t feature[2], BalShape *out,
+                                               BalError *err);
 /* All stages, then the mean over space and over the rows of a clip: x as above -> [1,features]. */
 BAL_API BalVal bal_model_encode(const BalModelOps *model, BalGraph *g, BalVal x);
 
@@ -54,5 +60,32 @@ BAL_API const BalFusionOps *bal_fusion_at(int i); /* NULL outside 0..count-1 */
  * keep * computed + set, with "<name>.keep_squeeze_audio" ([n], 1 until set) and "<name>.set_squeeze_audio" ([n,Cm], 0 until set), and so
  * on for "gate" and for visual: keep 0 and a mean to set freeze a gate, or cut what flows across, without a gradient. */
 BAL_API void bal_mmtm(BalGraph *g, const char *name, BalVal x[2]);
+
+/* ---- pretrained networks ---- */
+/* SlowFast (Feichtenhofer et al. 2019) with bottleneck blocks, in PySlowFast's structure and names: a slow pathway that sees few
+ * frames with many channels, a fast one that sees all of them with few, joined sideways after each stage but the last. */
+typedef struct BalSlowfast {
+    int width, beta_inv;      /* channels of the slow stem; the fast pathway has width / beta_inv */
+    int alpha, fusion_kernel; /* frames of the fast pathway per slow one; taps in time of a sideways convolution */
+    int depth[4];             /* blocks of stages 2 to 5 */
+    int frames, height,
+        pool; /* of the input of the fast pathway, height = width; positions a side under the head's pool */
+    int n_classes;
+    bool trace; /* every stage is an output, "s1.p0", "s1.p1", "s1_fuse.p0", ...: for tests */
+} BalSlowfast;
+BAL_API BalSlowfast bal_slowfast_8x8(int n_classes, int height); /* R50: 8 slow and 32 fast frames */
+BAL_API BalSlowfast bal_slowfast_4x16(int n_classes, int height);
+/* Inputs "slow" [1,3,frames/alpha,height,height] and "fast" [1,3,frames,height,height], output "logits" [positions,n_classes]: the head
+ * answers at every position that its pool leaves (1 for a height of 224, 4 for 256). The softmax is taken at each, before the
+ * mean (PySlowFast) or after it (pytorchvideo). Parameters under the scope that is set. */
+BAL_API void bal_slowfast(BalGraph *g, const BalSlowfast *net);
+
+/* VGGish (Hershey et al. 2017) in the names of its torch port: [patches,1,96,64] log-mel, time before frequency, one row per 0.96 s
+ * -> [patches,embedding], before the activation that older code and the encoder "vggish" put on it. */
+typedef struct BalVggish {
+    int channels[6], fc[2], embedding;
+} BalVggish;
+BAL_API BalVggish bal_vggish_default(void); /* 64 128 256 256 512 512, 4096 4096, 128: 72.1 million parameters */
+BAL_API BalVal bal_vggish(BalGraph *g, const BalVggish *net, BalVal patches);
 
 #endif

@@ -17,6 +17,7 @@
  *   linear     [0]               weight,bias                    out      [0]             weight,bias
  *   add        [0],[1]                                          out      [0],[1]                       (forward: y may be x[0]'s memory)
  *   mul        [0],[1]                                          out      [0],[1]       ([1]: like [0], or [clips,C], or [clips*rows,C])
+ *   flatten    [0]                                              out      [0]                           (rank 2; in the order N, space, C)
  *   concat     [0..n)                                           out      [0..n)                        (channel axis)
  *   slice      [0]                                              out      [0]                           (channels from `first` on)
  *   scale      [0], coef: [n] floats of the backend's memory    out      [0]
@@ -44,6 +45,7 @@ typedef enum BalOpKind {
     BAL_OP_MAXPOOL,
     BAL_OP_AVGPOOL,
     BAL_OP_MEAN,
+    BAL_OP_FLATTEN,
     BAL_OP_LINEAR,
     BAL_OP_ADD,
     BAL_OP_MUL,

@@ -264,6 +264,22 @@ BalVal bal_graph_mean(BalGraph *g, BalVal x) {
     return node_add(g, &op, &x, NULL);
 }
 
+static BalVal flatten(BalGraph *g, const char *name, BalVal x, bool positions) {
+    BalOp op;
+    if (!op_begin(g, &op, BAL_OP_FLATTEN, name, &x, 1)) return 0;
+    const BalShape *in = &op.in[0];
+    const int64_t space = bal_shape_count(in) / (in->dim[0] * in->dim[1]);
+    op.out = (BalShape){2, {in->dim[0] * (positions ? space : 1), in->dim[1] * (positions ? 1 : space), 1, 1, 1}};
+    return node_add(g, &op, &x, NULL);
+}
+
+BalVal bal_graph_flatten(BalGraph *g, BalVal x) {
+    return flatten(g, "flatten", x, false);
+}
+BalVal bal_graph_positions(BalGraph *g, BalVal x) {
+    return flatten(g, "positions", x, true);
+}
+
 BalVal bal_graph_linear(BalGraph *g, const char *name, BalVal x, int out, bool bias, unsigned tags) {
     BalOp op;
     if (!op_begin(g, &op, BAL_OP_LINEAR, name, &x, 1)) return 0;
@@ -398,4 +414,15 @@ BalStatus bal_graph_finish(BalGraph *g, BalError *err) {
 
 BalShape bal_graph_shape(const BalGraph *g, BalVal x) {
     return x < 1 || x > g->n_nodes ? (BalShape){0} : graph_producer(g, x)->op.out;
+}
+
+int64_t bal_graph_macs(const BalGraph *g) {
+    int64_t sum = 0;
+    for (int i = 0; i < g->n_nodes; i++) {
+        const BalOp *op = &g->node[i].op;
+        if (op->kind == BAL_OP_CONV)
+            sum += bal_shape_count(&op->out) * op->in[0].dim[1] * op->kernel[0] * op->kernel[1] * op->kernel[2];
+        if (op->kind == BAL_OP_LINEAR) sum += bal_shape_count(&op->out) * op->in[0].dim[1];
+    }
+    return sum;
 }

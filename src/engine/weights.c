@@ -234,7 +234,8 @@ static BalStatus check_under(const BalSession *s, int i, const char *name, const
     const BalParam *p = &s->g->param[i].is;
     BalNamedTensor want = {.name = name, .type = BAL_T_F32, .rank = p->shape.rank};
     for (int k = 0; k < want.rank; k++) want.dim[k] = p->shape.dim[k];
-    if (p->tags & (BAL_TAG_FC | BAL_TAG_GATE) && !bal_tensors_find(f, name)) return BAL_OK;
+    const bool head = p->tags & (BAL_TAG_FC | BAL_TAG_GATE) && !(p->tags & BAL_TAG_TRUNK);
+    if (head && !bal_tensors_find(f, name)) return BAL_OK;
     return check_tensor(f, &want, ENTRY_PARAM, path, err);
 }
 

@@ -3,9 +3,9 @@
 #include <string.h>
 #include "base/text.h"
 
-extern const BalModelOps bal_model_resnet18, bal_model_tiny;
+extern const BalModelOps bal_model_resnet18, bal_model_tiny, bal_model_vggish;
 
-static const BalModelOps *const models[] = {&bal_model_resnet18, &bal_model_tiny};
+static const BalModelOps *const models[] = {&bal_model_resnet18, &bal_model_tiny, &bal_model_vggish};
 enum { N_MODELS = sizeof models / sizeof *models };
 
 int bal_model_count(void) {
@@ -31,6 +31,19 @@ BalStatus bal_model_find(const BalModelOps **out, const char *name, BalError *er
                             near ? ": did you mean \"" : "", near ? near : "", near ? "\"" : "", bal_text_str(&known));
     bal_text_reset(&known);
     return rc;
+}
+
+BalStatus bal_model_audio(const BalModelOps *model, const int64_t feature[2], BalShape *out, BalError *err) {
+    const int *patch = model->patch;
+    *out = (BalShape){4, {1, 1, feature[0], feature[1]}};
+    if (!patch[0]) return BAL_OK;
+    if (feature[1] != patch[1] || feature[0] < patch[0] || feature[0] % patch[0])
+        return BAL_FAIL(err, BAL_E_ARG,
+                        "the encoder %s takes patches of %d frames x %d bands, the feature is %lld x %lld: use a "
+                        "recipe made for it, such as vggsound-vggish",
+                        model->name, patch[0], patch[1], (long long)feature[0], (long long)feature[1]);
+    *out = (BalShape){4, {feature[0] / patch[0], 1, patch[0], patch[1]}};
+    return BAL_OK;
 }
 
 BalVal bal_model_encode(const BalModelOps *model, BalGraph *g, BalVal x) {

@@ -125,11 +125,11 @@ static BalStatus build(BalRun *run, const struct BalBackendOps *backend, BalErro
     int64_t audio[2], size = run->recipe.input.image_size;
     bal_store_audio_shape(run->store, audio);
     BalNetSpec net = {
-        .audio = {4, {1, 1, audio[0], audio[1]}},
         .visual = {4, {run->recipe.input.frames, bal_store_channels(run->store), size, size}},
         .n_classes = bal_store_n_classes(run->store),
     };
     BAL_TRY(bal_model_find(&net.encoder, t->model, err));
+    BAL_TRY(bal_model_audio(net.encoder, audio, &net.audio, err));
     BAL_TRY(bal_graph_create(&run->graph, err));
     BAL_TRY(run->method.ops->build(run->method.self, &net, run->graph, &needs, err));
     BAL_TRY(bal_graph_finish(run->graph, err));
@@ -442,10 +442,21 @@ static BalStatus begin(BalRun *run, const struct BalBackendOps *backend, BalErro
     return BAL_OK;
 }
 
+static BalStatus check_encoder(const BalRun *run, BalError *err) {
+    const BalModelOps *encoder = NULL;
+    BalShape shape;
+    int64_t audio[2];
+    BAL_TRY(bal_model_find(&encoder, run->recipe.train.model, err));
+    if (encoder->patch[0] && run->method.ops->inputs != BAL_TAG_AUDIO)
+        return BAL_FAIL(err, BAL_E_ARG, "the encoder %s is for sound, the method %s wants one for pictures: see models",
+                        encoder->name, run->method.ops->name);
+    bal_store_audio_shape(run->store, audio);
+    return bal_model_audio(encoder, audio, &shape, err);
+}
+
 /* What is known to be impossible before anything is written. */
 static BalStatus check(BalRun *run, const struct BalBackendOps **backend, BalError *err) {
     const BalFitSpec *spec = run->spec;
-    const BalModelOps *encoder;
     if (spec->ops)
         BAL_TRY(bal_method_open_ops(&run->method, spec->ops, err));
     else
@@ -453,7 +464,7 @@ static BalStatus check(BalRun *run, const struct BalBackendOps **backend, BalErr
     BAL_TRY(bal_recipe_method(&spec->recipe, run->method.ops, run->method.self, err));
     BAL_TRY(check_features(run, err));
     BAL_TRY(effective(run, backend, err));
-    BAL_TRY(bal_model_find(&encoder, run->recipe.train.model, err));
+    BAL_TRY(check_encoder(run, err));
     return choose_clips(run, err);
 }
 

@@ -1,5 +1,5 @@
-/* The numbers of shared/vectors/methods.json: each formula worked out apart from this code. Tests that need them are skipped where the
- * file is absent. */
+/* The numbers of shared/vectors/methods.json, or of another file there that AVB_VECTORS names: each formula worked out apart from this
+ * code. Tests that need them are skipped where the file is absent. */
 #ifndef BAL_TEST_VECTORS_H
 #define BAL_TEST_VECTORS_H
 
@@ -7,14 +7,18 @@
 #include "base/check.h"
 #include "base/json.h"
 
+#ifndef AVB_VECTORS
+#define AVB_VECTORS "methods.json"
+#endif
+
 static BalJson *vectors;
 
 static inline int vectors_open(void **state) {
     (void)state;
     BalError err = {0};
-    const char *path = AVB_SOURCE_DIR "/../shared/vectors/methods.json";
+    const char *path = AVB_SOURCE_DIR "/../shared/vectors/" AVB_VECTORS;
     if (bal_file_exists(path)) return bal_json_load(&vectors, path, &err) == BAL_OK ? 0 : -1;
-    print_message("shared/vectors/methods.json is absent: vectors are not compared\n");
+    print_message("shared/vectors/" AVB_VECTORS " is absent: vectors are not compared\n");
     return 0;
 }
 

@@ -15,7 +15,7 @@ typedef struct Case {
     int out_ch, rows;                 /* conv, linear, slice / rows per clip; 0: 1 */
     int first, columns;               /* slice, linear / linear: of the whole weight where x meets a part of it */
     int kernel[3], stride[3], pad[3]; /* stride 0: 1 */
-    bool bias, relu, residual, pool;
+    bool bias, relu, residual, pool, positions;
     double tol_f32, tol_bf16; /* relative L2; 0: 3e-5 and 1e-2 */
 } Case;
 

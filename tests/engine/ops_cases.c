@@ -132,6 +132,9 @@ const Case cases[] = {
     {.name = "mean of 3 rows", .kind = BAL_OP_MEAN, .x = {S4(6, 48, 5, 3)}, .rows = 3},
     {.name = "mean 3-D", .kind = BAL_OP_MEAN, .x = {S5(2, 20, 3, 4, 2)}},
     {.name = "mean of flat rows", .kind = BAL_OP_MEAN, .x = {S2(6, 20)}, .rows = 2},
+    {.name = "flatten", .kind = BAL_OP_FLATTEN, .x = {S4(3, 32, 6, 4)}},
+    {.name = "flatten odd", .kind = BAL_OP_FLATTEN, .x = {S4(2, 5, 3, 7)}},
+    {.name = "positions 3-D", .kind = BAL_OP_FLATTEN, .x = {S5(2, 48, 1, 2, 3)}, .positions = true},
     {.name = "linear", .kind = BAL_OP_LINEAR, .x = {S2(8, 512)}, .out_ch = 31, .bias = true, .bench_n = 64},
     {.name = "linear no bias", .kind = BAL_OP_LINEAR, .x = {S2(3, 37)}, .out_ch = 5},
     {.name = "linear part",
@@ -194,6 +197,11 @@ BalOp case_op(const Case *c, BalDtype dtype, int bench) {
     if (c->kind == BAL_OP_CONV || c->kind == BAL_OP_MAXPOOL || c->kind == BAL_OP_AVGPOOL || c->pool) space_out(&op);
     for (int i = 1; c->kind == BAL_OP_CONCAT && i < op.n_in; i++) op.out.dim[1] += op.in[i].dim[1];
     if (c->kind == BAL_OP_MEAN) op.out = (BalShape){2, {op.in[0].dim[0] / op.rows, op.in[0].dim[1], 1, 1, 1}};
+    const int64_t space = shape_count(&op.in[0]) / (op.in[0].dim[0] * op.in[0].dim[1]);
+    if (c->kind == BAL_OP_FLATTEN && c->positions)
+        op.out = (BalShape){2, {op.in[0].dim[0] * space, op.in[0].dim[1], 1, 1, 1}};
+    else if (c->kind == BAL_OP_FLATTEN)
+        op.out = (BalShape){2, {op.in[0].dim[0], op.in[0].dim[1] * space, 1, 1, 1}};
     return op;
 }
 

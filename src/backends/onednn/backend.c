@@ -85,7 +85,7 @@ static BalPrepare *const prepare_of[BAL_OP_COUNT] = {
     [BAL_OP_SIGMOID] = bal_onednn_sigmoid, [BAL_OP_MAXPOOL] = bal_onednn_maxpool, [BAL_OP_AVGPOOL] = bal_onednn_avgpool,
     [BAL_OP_MEAN] = bal_onednn_mean,       [BAL_OP_LINEAR] = bal_onednn_linear,   [BAL_OP_ADD] = bal_onednn_add,
     [BAL_OP_MUL] = bal_onednn_mul,         [BAL_OP_CONCAT] = bal_onednn_concat,   [BAL_OP_SCALE] = bal_onednn_scale,
-    [BAL_OP_SLICE] = bal_onednn_slice,
+    [BAL_OP_SLICE] = bal_onednn_slice,     [BAL_OP_FLATTEN] = bal_onednn_flatten,
 };
 
 /* The winner's tap is kept in one byte. */

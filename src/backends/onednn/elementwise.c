@@ -1,4 +1,4 @@
-/* Elementwise ops, concat and slice. All but these two are one pass over flat memory or over slabs. */
+/* Elementwise ops, concat, slice and flatten. All but the last three are one pass over flat memory or over slabs. */
 #include <math.h>
 #include <string.h>
 #include "backends/onednn/onednn.h"
@@ -296,5 +296,36 @@ static BalStatus slice_run(BalOnednn *b, BalKernel *k, const BalArgs *a, BalErro
 BalStatus bal_onednn_slice(BalOnednn *b, BalKernel *k, BalKernelNeeds *needs, BalError *err) {
     (void)b, (void)needs, (void)err;
     k->run = slice_run;
+    return BAL_OK;
+}
+
+/* ---- flatten: a map of any layout and type against float32 in the order N, space, channel ---- */
+
+static void flatten_part(void *arg, int t, int nt) {
+    const Each *e = arg;
+    const BalView *v = &e->v;
+    const int64_t channels = v->g * v->lanes;
+    int64_t from, to;
+    bal_share(v->n * v->s, t, nt, &from, &to);
+    for (int64_t i = from; i < to; i++) {
+        const int64_t row = i / v->s * channels * v->s, s = i % v->s;
+        for (int64_t c = 0; c < channels; c++) {
+            const int64_t at = row + in_row(v, c, s);
+            if (e->backward)
+                bal_put(e->a->dx[0], at, e->bf16, ((const float *)e->a->dy[0])[i * channels + c]);
+            else
+                ((float *)e->a->y)[i * channels + c] = bal_get(e->a->x[0], at, e->bf16);
+        }
+    }
+}
+
+static BalStatus flatten_run(BalOnednn *b, BalKernel *k, const BalArgs *a, BalError *err) {
+    (void)err;
+    return bal_is_backward(k->phase) && !a->dx[0] ? BAL_OK : each(b, k, a, flatten_part);
+}
+
+BalStatus bal_onednn_flatten(BalOnednn *b, BalKernel *k, BalKernelNeeds *needs, BalError *err) {
+    (void)b, (void)needs, (void)err;
+    k->run = flatten_run;
     return BAL_OK;
 }

@@ -32,7 +32,7 @@ struct BalKernel {
 typedef BalStatus BalPrepare(BalOnednn *b, BalKernel *k, BalKernelNeeds *needs, BalError *err);
 BalPrepare bal_onednn_conv, bal_onednn_linear, bal_onednn_bn, bal_onednn_maxpool, bal_onednn_avgpool, bal_onednn_mean,
     bal_onednn_relu, bal_onednn_sigmoid, bal_onednn_add, bal_onednn_mul, bal_onednn_concat, bal_onednn_slice,
-    bal_onednn_scale;
+    bal_onednn_scale, bal_onednn_flatten;
 
 static inline bool bal_is_backward(BalPhase p) {
     return p == BAL_BWD_TRAIN || p == BAL_BWD_FROZEN;

@@ -1,4 +1,4 @@
-/* Ops that treat every element alone: activations, add, mul, scale; and concat, which only moves. */
+/* Ops that treat every element alone: activations, add, mul, scale; and concat, slice and flatten, which only move. */
 #include <math.h>
 #include <string.h>
 #include "backends/reference/reference.h"
@@ -100,6 +100,20 @@ void ref_slice_backward(const RefCall *c) {
     const int64_t row = in.c * in.space, len = out.c * out.space, at = c->op->first * in.space;
     memset(c->dx[0], 0, (size_t)(in.n * row) * sizeof *c->dy);
     for (int64_t n = 0; n < out.n; n++) memcpy(c->dx[0] + n * row + at, c->dy + n * len, (size_t)len * sizeof *c->dy);
+}
+
+/* [N,C,space] -> [N,space,C] and back. */
+void ref_flatten_forward(const RefCall *c) {
+    const RefDims d = ref_dims(&c->op->in[0]);
+    for (int64_t p = 0; p < d.n * d.c; p++)
+        for (int64_t s = 0; s < d.space; s++) c->y[(p / d.c * d.space + s) * d.c + p % d.c] = c->x[0][p * d.space + s];
+}
+
+void ref_flatten_backward(const RefCall *c) {
+    const RefDims d = ref_dims(&c->op->in[0]);
+    for (int64_t p = 0; p < d.n * d.c; p++)
+        for (int64_t s = 0; s < d.space; s++)
+            c->dx[0][p * d.space + s] = c->dy[(p / d.c * d.space + s) * d.c + p % d.c];
 }
 
 static void scale(const RefCall *c, const float *from, float *to) {

@@ -31,6 +31,7 @@ static const RefOp ref_ops[BAL_OP_COUNT] = {
     [BAL_OP_MAXPOOL] = {ref_maxpool_forward, ref_maxpool_backward},
     [BAL_OP_AVGPOOL] = {ref_avgpool_forward, ref_avgpool_backward},
     [BAL_OP_MEAN] = {ref_mean_forward, ref_mean_backward},
+    [BAL_OP_FLATTEN] = {ref_flatten_forward, ref_flatten_backward},
     [BAL_OP_LINEAR] = {ref_linear_forward, ref_linear_backward},
     [BAL_OP_ADD] = {ref_add_forward, ref_add_backward},
     [BAL_OP_MUL] = {ref_mul_forward, ref_mul_backward},

@@ -32,7 +32,7 @@ typedef void RefFn(const RefCall *c);
 RefFn ref_conv_forward, ref_conv_backward, ref_linear_forward, ref_linear_backward;
 RefFn ref_bn_forward, ref_bn_backward;
 RefFn ref_maxpool_forward, ref_maxpool_backward, ref_avgpool_forward, ref_avgpool_backward;
-RefFn ref_mean_forward, ref_mean_backward;
+RefFn ref_mean_forward, ref_mean_backward, ref_flatten_forward, ref_flatten_backward;
 RefFn ref_relu_forward, ref_relu_backward, ref_sigmoid_forward, ref_sigmoid_backward;
 RefFn ref_add_forward, ref_add_backward, ref_mul_forward, ref_mul_backward;
 RefFn ref_concat_forward, ref_concat_backward, ref_slice_forward, ref_slice_backward;
