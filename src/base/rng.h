@@ -29,9 +29,12 @@ typedef struct BalRng {
 
 BalRng bal_rng(uint64_t seed, BalPurpose purpose, uint32_t epoch, uint64_t item); /* epoch < 2^24 */
 uint32_t bal_rng_u32(BalRng *r);
-uint64_t bal_rng_below(BalRng *r, uint64_t n);          /* uniform in [0,n), unbiased; n > 0 */
-double bal_rng_uniform(BalRng *r);                      /* [0,1), 53 bits */
-double bal_rng_normal(BalRng *r);                       /* N(0,1), Box-Muller */
+uint64_t bal_rng_below(BalRng *r, uint64_t n); /* uniform in [0,n), unbiased; n > 0 */
+double bal_rng_uniform(BalRng *r);             /* [0,1), 53 bits */
+double bal_rng_normal(BalRng *r);              /* N(0,1), Box-Muller */
+/* n numbers of N(0,1), as floats, much faster and with the same bits on every machine; other numbers than bal_rng_normal's. Takes
+ * whole blocks of four of the stream, of which nothing else must have been drawn. */
+void bal_rng_normals(BalRng *r, float *out, int64_t n);
 void bal_rng_shuffle(BalRng *r, int64_t *x, int64_t n); /* Fisher-Yates */
 
 #endif

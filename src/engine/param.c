@@ -178,10 +178,16 @@ BalStatus bal_session_grad_param(BalSession *s, int to, double beta, double alph
 BalStatus bal_session_grad_noise(BalSession *s, int grad, int i, double sigma, uint64_t seed, uint32_t epoch,
                                  uint64_t step, BalError *err) {
     BAL_TRY(check(s, grad, i, err));
-    float *at = s->grad[grad] + s->place[i].at;
+    enum { CHUNK = 1024 };
+    float *at = s->grad[grad] + s->place[i].at, z[CHUNK];
+    const int64_t count = s->place[i].count;
     BalRng rng = bal_rng(seed, BAL_RNG_METHOD, epoch, step * (uint64_t)s->g->n_params + (uint64_t)i);
     BAL_TRY(bal_session_unpack(s, i, s->host, at, err));
-    for (int64_t k = 0; k < s->place[i].count; k++) s->host[k] = (float)(s->host[k] + sigma * bal_rng_normal(&rng));
+    for (int64_t from = 0; from < count; from += CHUNK) {
+        const int64_t n = count - from < CHUNK ? count - from : CHUNK;
+        bal_rng_normals(&rng, z, n);
+        for (int64_t k = 0; k < n; k++) s->host[from + k] += (float)sigma * z[k];
+    }
     return bal_session_pack(s, i, at, s->host, err);
 }
 

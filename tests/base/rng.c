@@ -50,6 +50,29 @@ static void test_distributions(void **state) {
     assert_true(bal_rng_below(&r, UINT64_MAX) < UINT64_MAX);
 }
 
+/* Against the same formula in double, from the words that another function draws; and in pieces as whole. */
+static void test_normals(void **state) {
+    (void)state;
+    enum { N = 200002 };
+    static float z[N], piece[N];
+    BalRng whole = bal_rng(1, BAL_RNG_TEST, 2, 1ull << 33), words = whole, cut = whole;
+    bal_rng_normals(&whole, z, N);
+    double sum = 0, square = 0, fourth = 0, most = 0;
+    for (int i = 0; i < N; i += 2) {
+        const double u = ((bal_rng_u32(&words) >> 9) + 0.5) * 0x1p-23, turn = bal_rng_u32(&words) * 0x1p-32;
+        const double radius = sqrt(-2 * log(u)), angle = 2 * 3.14159265358979323846 * turn;
+        most = fmax(most, fmax(fabs(z[i] - radius * cos(angle)), fabs(z[i + 1] - radius * sin(angle))) / radius);
+    }
+    assert_true(most > 0 && most < 1e-6);
+    for (int i = 0; i < N; i++) sum += z[i], square += z[i] * z[i], fourth += z[i] * z[i] * z[i] * z[i];
+    assert_true(fabs(sum / N) < 0.01 && fabs(square / N - 1) < 0.015 && fabs(fourth / N - 3) < 0.1);
+    for (int at = 0, n; at < N; at += n) {
+        n = at % 3 ? 1028 : 36;
+        bal_rng_normals(&cut, piece + at, n < N - at ? n : N - at);
+    }
+    assert_memory_equal(z, piece, sizeof z);
+}
+
 static void test_shuffle(void **state) {
     (void)state;
     int64_t x[100];
@@ -68,6 +91,7 @@ static void test_shuffle(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_known), cmocka_unit_test(test_streams),
-                                       cmocka_unit_test(test_distributions), cmocka_unit_test(test_shuffle)};
+                                       cmocka_unit_test(test_normals), cmocka_unit_test(test_distributions),
+                                       cmocka_unit_test(test_shuffle)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
