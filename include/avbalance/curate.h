@@ -61,6 +61,34 @@ typedef struct BalCategoryScore {
 BAL_API BAL_MUST_USE BalStatus bal_category_score(BalCategoryScore *out, const BalCategoryMap *m, const float *q, int y,
                                                   BalCorrectRule rule, double *p, BalError *err);
 
+/* ---- calibration: one temperature per scorer, without which the confidences of two scorers cannot be compared ---- */
+#define BAL_RELIABILITY_BINS 15
+typedef struct BalReliability {              /* of the answer: the most probable category or unmapped class */
+    int64_t count[BAL_RELIABILITY_BINS];     /* clips whose answer has a confidence in (k/15, (k+1)/15] */
+    double confidence[BAL_RELIABILITY_BINS]; /* their mean confidence; NaN where there are none */
+    double accuracy[BAL_RELIABILITY_BINS];
+    double nll;         /* mean of -ln(probability of the clip's category), probabilities below 1e-12 taken as that */
+    double ece;         /* mean |accuracy - confidence| over bins, by count (Naeini et al. 2015) */
+    double mean, right; /* mean confidence and share of right answers */
+} BalReliability;
+typedef struct BalCalibration {
+    double temperature; /* in [0.05, 20], to four digits */
+    bool at_edge;       /* the likelihood still rises at the end of the range: do not trust it */
+    int64_t n, unscored;
+    BalReliability before, after; /* at temperatures 1 and `temperature` */
+} BalCalibration;
+typedef struct BalCalibrateSpec {
+    const BalCategories *categories; /* NULL: the labels of the clips */
+    BalSide side;
+    const char *const *outputs; /* [n_outputs] as in BalTriageSpec */
+    int n_outputs;
+    BalSplit split; /* of the clips that count; NONE: all */
+} BalCalibrateSpec;
+/* Find the temperature that makes the categories of clips whose labels are known most likely (Guo et al. 2017): clips that the scorer
+ * was not trained on, labelled by people. Labels of no category are passed over. BAL_E_FORMAT: no clip has outputs. */
+BAL_API BAL_MUST_USE BalStatus bal_calibrate(BalCalibration *out, const BalManifest *clips,
+                                             const BalCalibrateSpec *spec, BalError *err);
+
 /* ---- triage: which scorer names a clip's label ---- */
 typedef enum BalClipType { BAL_TYPE_H, BAL_TYPE_A, BAL_TYPE_V, BAL_TYPE_N, BAL_TYPE_COUNT } BalClipType;
 BAL_API char bal_type_letter(BalClipType t); /* H heard and seen, A audible only, V visible only, N neither */

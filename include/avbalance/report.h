@@ -3,6 +3,7 @@
 #define AVBALANCE_REPORT_H
 
 #include <avbalance/analysis.h>
+#include <avbalance/curate.h>
 #include <avbalance/error.h>
 
 typedef struct BalFigureSpec {
@@ -30,6 +31,10 @@ BAL_API BAL_MUST_USE BalStatus bal_figure_discrepancy(const BalScores *s, const 
  * subsets (Xia et al. 2023, figure 2). */
 BAL_API BAL_MUST_USE BalStatus bal_figure_curves(const BalEvaluation *e, const BalFigureSpec *spec, const char *path,
                                                  BalError *err);
+/* Reliability diagrams of a scorer at temperature 1 and at its own: bars of accuracy per bin of confidence, with the histogram of
+ * confidences below. */
+BAL_API BAL_MUST_USE BalStatus bal_figure_calibration(const BalCalibration *c, const BalFigureSpec *spec,
+                                                      const char *path, BalError *err);
 /* Write DIR/evaluate.txt, .csv, .md, .tex, curves.csv, classes.csv, curves.png, .svg, .pdf, and evaluate.json last; all or none. */
 BAL_API BAL_MUST_USE BalStatus bal_evaluation_save(const BalEvaluation *e, const BalFigureSpec *spec, const char *dir,
                                                    BalError *err);

@@ -16,7 +16,7 @@
 #include "base/mem.h"
 #include "base/option.h"
 #include "curate/key.h"
-#include "curate/outputs.h"
+#include "curate/side.h"
 
 #define SAME_S    10.0 /* clips of one video that begin less than this apart are the same clip */
 #define RETOPIC_P 0.5
@@ -147,82 +147,19 @@ static BalStatus gather(BalTriage *t, const BalCategories *categories, int *side
 
 /* ---- typing ---- */
 
-typedef struct Side { /* the outputs of one scorer, which may lie in several files */
-    BalOutputs *outputs;
-    BalCategoryMap *map;
-    int n;
-    double temperature;
-    float *q;
-} Side;
-
-static void side_close(Side *s) {
-    for (int k = 0; k < s->n; k++) {
-        bal_outputs_reset(&s->outputs[k]);
-        bal_category_map_reset(&s->map[k]);
-    }
-    bal_free(s->outputs);
-    bal_free(s->map);
-    bal_free(s->q);
-}
-
-static BalStatus side_open(Side *s, const BalTriage *t, const BalCategories *categories, BalSide which, BalError *err) {
-    const int n = t->spec.n_outputs[which];
-    int most = 1;
-    s->temperature = t->spec.temperature[which];
-    if (n < 1)
-        return BAL_FAIL(err, BAL_E_ARG, "triage needs outputs of both scorers; those of the %s one are missing",
-                        which == BAL_AUDIO ? "audio" : "visual");
-    if (!(s->temperature > 0)) return BAL_FAIL(err, BAL_E_ARG, "a temperature must be above 0");
-    BAL_TRY(bal_alloc(&s->outputs, (size_t)n, sizeof *s->outputs, err));
-    BAL_TRY(bal_alloc(&s->map, (size_t)n, sizeof *s->map, err));
-    for (int k = 0; k < n; k++) {
-        BalOutputs *o = &s->outputs[k];
-        s->n = k + 1;
-        BAL_TRY(bal_outputs_open(o, t->spec.outputs[which][k], err));
-        if (o->n_classes > most) most = o->n_classes;
-        if (o->n_classes)
-            BAL_TRY(bal_category_map_make(&s->map[k], categories, which, o->class_name, o->n_classes, o->path, err));
-        else if (s->temperature != 1)
-            return BAL_FAIL(err, BAL_E_ARG,
-                            "%s: one confidence per clip cannot be brought to another temperature; give the "
-                            "probabilities of all classes",
-                            o->path);
-    }
-    return bal_alloc(&s->q, (size_t)most, sizeof *s->q, err);
-}
-
-/* What one scorer says about a clip and category y; false: nothing. */
-static BalStatus ask(const Side *s, const BalTriageClip *c, int y, BalCorrectRule rule, double *p,
-                     BalCategoryScore *out, bool *said, BalError *err) {
-    *said = false;
-    for (int k = 0; k < s->n && !*said; k++) {
-        const BalOutputs *o = &s->outputs[k];
-        const int64_t i = bal_name_index_find(&o->by_id, c->clip->id, strlen(c->clip->id));
-        if (i < 0) continue;
-        if (!o->n_classes) {
-            const float *v = o->value + 2 * i;
-            *out = (BalCategoryScore){.p = (double)v[0], .correct = v[1] != 0, .top = -1};
-            *said = !isnan(v[0]);
-            continue;
-        }
-        *said = bal_outputs_row(o, i, s->temperature, s->q);
-        if (!*said) continue;
-        BalStatus rc = bal_category_score(out, &s->map[k], s->q, y, rule, p, err);
-        if (rc < 0) return bal_error_add(err, rc, "clip \"%.100s\" in %s", c->clip->id, o->path);
-    }
-    return BAL_OK;
-}
-
-static BalStatus type_clip(const BalTriage *t, const Side side[BAL_SIDES], BalTriageClip *c, double *p, BalError *err) {
+static BalStatus type_clip(const BalTriage *t, const BalSideOutputs side[BAL_SIDES], BalTriageClip *c, double *p,
+                           BalError *err) {
     BalCategoryScore s[BAL_SIDES];
     bool said[BAL_SIDES];
     const BalCorrectRule rule = (BalCorrectRule)t->spec.rule;
-    for (int k = 0; k < BAL_SIDES; k++) BAL_TRY(ask(&side[k], c, c->category, rule, p, &s[k], &said[k], err));
+    for (int k = 0; k < BAL_SIDES; k++)
+        BAL_TRY(bal_side_ask(&side[k], c->clip->id, c->category, rule, p, &s[k], &said[k], err));
     if (said[0] && said[1] && t->spec.retopic && s[0].top >= 0 && s[0].top == s[1].top && s[0].top != c->category &&
         s[0].top_p >= RETOPIC_P && s[1].top_p >= RETOPIC_P) {
         c->from = c->category;
         c->category = s[0].top;
-        for (int k = 0; k < BAL_SIDES; k++) BAL_TRY(ask(&side[k], c, c->category, rule, p, &s[k], &said[k], err));
+        for (int k = 0; k < BAL_SIDES; k++)
+            BAL_TRY(bal_side_ask(&side[k], c->clip->id, c->category, rule, p, &s[k], &said[k], err));
     }
     for (int k = 0; k < BAL_SIDES; k++)
         if (said[k]) c->q[k] = bal_quantise(fmin(s[k].p, 1));
@@ -237,11 +174,13 @@ static BalStatus type_clip(const BalTriage *t, const Side side[BAL_SIDES], BalTr
 }
 
 static BalStatus type_clips(BalTriage *t, const BalCategories *categories, BalError *err) {
-    Side side[BAL_SIDES] = {{0}};
+    BalSideOutputs side[BAL_SIDES] = {{0}};
     double *p = NULL;
     int64_t scored = 0;
     BalStatus rc = bal_alloc(&p, (size_t)t->n_categories, sizeof *p, err);
-    for (int k = 0; k < BAL_SIDES && rc >= 0; k++) rc = side_open(&side[k], t, categories, (BalSide)k, err);
+    for (int k = 0; k < BAL_SIDES && rc >= 0; k++)
+        rc = bal_side_open(&side[k], categories, (BalSide)k, t->spec.outputs[k], t->spec.n_outputs[k],
+                           t->spec.temperature[k], err);
     for (int64_t i = 0; i < t->n && rc >= 0; i++)
         if (t->clip[i].rule == BAL_TRIAGE_KEPT) {
             rc = type_clip(t, side, &t->clip[i], p, err);
@@ -253,7 +192,7 @@ static BalStatus type_clips(BalTriage *t, const BalCategories *categories, BalEr
                       "manifest begins with \"%.60s\", %s with \"%.60s\"",
                       t->n ? t->clip[0].clip->id : "", t->spec.outputs[0][0],
                       side[0].outputs->n ? side[0].outputs->id[0] : "");
-    for (int k = 0; k < BAL_SIDES; k++) side_close(&side[k]);
+    for (int k = 0; k < BAL_SIDES; k++) bal_side_close(&side[k]);
     bal_free(p);
     return rc;
 }

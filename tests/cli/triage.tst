@@ -10,7 +10,7 @@
 2	-	triage.json is already there; give -f	$A triage m.csv --audio a.csv --visual v.csv -o t
 0	"kept": 4	-	$A triage m.csv --audio a.csv --visual v.csv -o t -f --json
 0	-	-	$A triage m.csv --audio a.csv --visual v.csv -o t2 --json >1; cmp 1 t2/triage.json
-2	-	outputs of both scorers; those of the visual one	$A triage m.csv --audio a.csv -o bad
+2	-	outputs of both scorers are needed; those of the visual one	$A triage m.csv --audio a.csv -o bad
 2	-	--supplement vgg: give NAME=MANIFEST	$A triage m.csv --audio a.csv --visual v.csv -o bad --supplement vgg
 2	-	--cap vgg=8: no supplement has this name	$A triage m.csv --audio a.csv --visual v.csv -o bad --cap vgg=8
 2	-	"0" is no temperature	$A triage m.csv --audio a.csv --visual v.csv -o bad --audio-temperature 0
