@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <avbalance/analysis.h>
 #include <avbalance/dataset.h>
 #include <avbalance/error.h>
 
@@ -171,5 +172,49 @@ BAL_API BAL_MUST_USE BalStatus bal_triage(BalTriage *out, const BalTriageSource 
  * (id,stage,rule,values), and triage.json last. */
 BAL_API BAL_MUST_USE BalStatus bal_triage_save(const BalTriage *t, const char *dir, BalError *err);
 BAL_API void bal_triage_reset(BalTriage *t);
+
+/* ---- noise: clips whose label is likely wrong ---- */
+/* Bits: a clip may break several rules. */
+enum {
+    BAL_NOISE_TECHNICAL =
+        1,               /* R4: it stands in a list of clips that cannot be used: silent, black, frozen, doubled, ... */
+    BAL_NOISE_LABEL = 2, /* R3: sound and picture agree on the same other label (confident learning) */
+    BAL_NOISE_LOW = 4,   /* R1: u_audio < low and u_visual < low */
+    BAL_NOISE_NEVER =
+        8, /* R2: low mean and low spread in both, and right in no epoch of either (dataset cartography) */
+    BAL_NOISE_RULES = 4
+};
+BAL_API const char *bal_noise_rule_name(int k); /* of bit k: "technical", "label", "low", "never" */
+typedef struct BalNoiseSpec {
+    double low;               /* R1; default 0.1, three times chance of the paper's 30 categories */
+    double never_u, never_sd; /* R2; defaults 0.25 and 0.1 */
+    double cap; /* R1 to R3 remove at most this share of a label's clips (default 0.1); the least sure go first */
+    const char *const
+        *outputs[BAL_SIDES]; /* R3: run folders, or what else `triage` takes; means over those that scored a clip */
+    int n_outputs[BAL_SIDES];
+    const char *technical; /* R4: CSV with a column id and, optionally, reason; NULL: none */
+    uint64_t seed;         /* of the keys that decide between equally unsure clips */
+} BalNoiseSpec;
+BAL_API BalNoiseSpec bal_noise_spec_default(void);
+typedef struct BalNoise {             /* zero is valid; bal_noise_reset frees */
+    int64_t n, removed, spared;       /* spared: the cap kept them */
+    uint8_t *rules;                   /* [n] bits that a clip breaks */
+    bool *out;                        /* [n] removed */
+    int32_t *suspect;                 /* [n] R3: the other label, -1: none */
+    const char **reason;              /* [n] R4, else NULL */
+    int64_t by_rule[BAL_NOISE_RULES]; /* clips that break each rule, removed or not */
+    bool applied[BAL_NOISE_RULES];    /* the table and the spec have what the rule needs */
+    int64_t *of_label,
+        *out_of_label; /* [n_labels + 1] clips, and those that R1 to R3 remove; the last: without a label */
+    int64_t n_unknown; /* R4: ids that the scores do not have */
+    char *text;
+} BalNoise;
+/* Find the noise among the clips of a table of scores. BAL_E_FORMAT, BAL_E_NUMERIC: bad outputs or list. */
+BAL_API BAL_MUST_USE BalStatus bal_noise_find(BalNoise *out, const BalScores *s, const BalNoiseSpec *spec,
+                                              BalError *err);
+/* Write DIR/scores.csv (the clips that stay), rejects.csv (id,stage,rule,values: a line per removal), and noise.json last. */
+BAL_API BAL_MUST_USE BalStatus bal_noise_save(const BalNoise *noise, const BalScores *s, const BalNoiseSpec *spec,
+                                              const char *dir, BalError *err);
+BAL_API void bal_noise_reset(BalNoise *noise);
 
 #endif

@@ -1,0 +1,16 @@
+# Noise.
+0	-	-	printf 'id,label,u_audio,u_visual\na,dog,0.01,0.02\nb,dog,0.9,0.01\nc,cat,0.5,0.5\nd,cat,0.05,0.05\n' >s.csv
+0	^removed 0 of 4 clips$	-	$A clean s.csv -o c
+0	^2 clips break a rule and stay	-	$A clean s.csv -o c -f
+0	^removed 2 of 4 clips$	-	$A clean s.csv -o c -f --cap 0.5
+0	^a,noise,low,label=dog u_audio=0.01 u_visual=0.02$	-	cat c/rejects.csv
+0	^b,dog,	-	cat c/scores.csv
+0	^3$	-	wc -l <c/scores.csv | tr -d " "
+2	-	noise.json is already there; give -f	$A clean s.csv -o c
+0	-	-	$A clean s.csv -o c -f --cap 0.5 --json >1; cmp 1 c/noise.json
+0	^removed 1 of 4	1 ids of t.csv are not among the scores	printf 'id,reason\nc,silent\nx,black\n' >t.csv; $A clean s.csv -o t --technical t.csv
+0	^c,noise,technical,label=cat u_audio=0.5 u_visual=0.5 reason=silent$	-	cat t/rejects.csv
+2	-	holds no run folders	$A clean s.csv -o bad --runs c
+3	-	outside \[0,1\]	$A clean $D/range.csv -o bad
+1	-	none.csv	$A clean s.csv -o bad --technical none.csv
+0	-	*	ls bad 2>/dev/null | grep -v "^$"; true
