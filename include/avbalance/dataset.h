@@ -117,6 +117,7 @@ BAL_API int bal_store_label(const BalStore *s, int64_t i);
 BAL_API BalSplit bal_store_split(const BalStore *s, int64_t i);
 BAL_API const BalFeatureRecipe *bal_store_recipe(const BalStore *s);
 BAL_API const char *bal_store_hash(const BalStore *s); /* 64 hex digits: recipe, clips, checksums */
+BAL_API const char *bal_store_recipe_hash(const BalStore *s);
 BAL_API void bal_store_audio_shape(const BalStore *s, int64_t shape[2]);
 BAL_API int bal_store_channels(const BalStore *s); /* of the frames: 1 or 3 */
 /* Read one clip; a checksum is compared when this process first uses the member: BAL_E_MISMATCH names shard and clip.

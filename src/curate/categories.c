@@ -9,11 +9,11 @@
 #include <math.h>
 #include <string.h>
 #include <avbalance/curate.h>
-#include "analysis/arena.h"
 #include "analysis/predictions.h"
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "curate/keep.h"
 
 static const struct Embedded {
     const char *name, *tsv;
@@ -58,12 +58,7 @@ typedef struct Table {
 } Table;
 
 static BalStatus keep(Table *t, const BalField *f, const char **out, BalError *err) {
-    char *s;
-    BAL_TRY(bal_arena_take(&t->out->text->arena, &s, f->n + 1, 1, err));
-    memcpy(s, f->s, f->n);
-    s[f->n] = '\0';
-    *out = s;
-    return BAL_OK;
+    return bal_keep(&t->out->text->arena, f->s, f->n, out, err);
 }
 
 static bool is_comment(const BalCsv *csv) {

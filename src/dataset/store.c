@@ -195,6 +195,10 @@ BalSplit bal_store_split(const BalStore *s, int64_t i) {
 const BalFeatureRecipe *bal_store_recipe(const BalStore *s) {
     return &s->recipe;
 }
+const char *bal_store_recipe_hash(const BalStore *s) {
+    return s->recipe_hash;
+}
+
 const char *bal_store_hash(const BalStore *s) {
     return s->hash;
 }

@@ -1,0 +1,19 @@
+/* What `verify` can check: a kind is recognised by the "schema" of its file. */
+#ifndef BAL_CLI_VERIFY_H
+#define BAL_CLI_VERIFY_H
+
+#include "cli/command.h"
+
+typedef struct BalVerify { /* all flags; a kind refuses those that say nothing to it */
+    const char *media_dir, *manifest, *store;
+    bool no_media;
+} BalVerify;
+
+typedef struct BalVerifyKind {
+    const char *schema; /* without its version: "avbalance/lock/" */
+    /* Check the file and write to cli->out what was found. BAL_E_MISMATCH where anything differs, after cli->out was flushed. */
+    BalStatus (*verify)(BalCli *cli, const BalVerify *flags, const char *path, BalError *err);
+} BalVerifyKind;
+BalStatus bal_verify_lock(BalCli *cli, const BalVerify *flags, const char *path, BalError *err);
+
+#endif
