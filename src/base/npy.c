@@ -1,6 +1,5 @@
 /* .npy headers and half precision. The header's Python dict is read by a scanner for exactly the three keys that NumPy writes. */
 #include "base/npy.h"
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/file.h"
@@ -12,7 +11,8 @@
 static const struct {
     const char *descr;
     size_t bytes;
-} type_of[] = {[BAL_NPY_U8] = {"|u1", 1},  [BAL_NPY_I32] = {"<i4", 4}, [BAL_NPY_I64] = {"<i8", 8},
+} type_of[] = {[BAL_NPY_U8] = {"|u1", 1},  [BAL_NPY_I8] = {"|i1", 1},  [BAL_NPY_BOOL] = {"|b1", 1},
+               [BAL_NPY_I16] = {"<i2", 2}, [BAL_NPY_I32] = {"<i4", 4}, [BAL_NPY_I64] = {"<i8", 8},
                [BAL_NPY_F16] = {"<f2", 2}, [BAL_NPY_F32] = {"<f4", 4}, [BAL_NPY_F64] = {"<f8", 8}};
 
 size_t bal_npy_item(BalNpyType type) {
@@ -103,11 +103,12 @@ static BalStatus parse_dict(BalNpy *h, Scan s, const char *name, BalError *err) 
                     type = true;
                 }
             if (!type)
-                return BAL_FAIL(err, BAL_E_FORMAT, "%s: .npy of type %s; |u1, <i4, <i8, <f2, <f4, <f8 are read", name,
+                return BAL_FAIL(err, BAL_E_FORMAT,
+                                "%s: .npy of type %s; |u1, |i1, |b1, <i2, <i4, <i8, <f2, <f4, <f8 are read", name,
                                 text);
         } else if (!strcmp(text, "fortran_order") && !order) {
-            if (take(&s, "True")) return bad(name, "Fortran order (save it with numpy.ascontiguousarray)", err);
-            if (!take(&s, "False")) return bad(name, "fortran_order is neither True nor False", err);
+            h->fortran = take(&s, "True");
+            if (!h->fortran && !take(&s, "False")) return bad(name, "fortran_order is neither True nor False", err);
             order = true;
         } else if (!strcmp(text, "shape") && !shape) {
             if (!take_shape(&s, h)) return bad(name, "the shape is not a tuple of at most 8 sizes", err);
@@ -125,13 +126,13 @@ static BalStatus parse_dict(BalNpy *h, Scan s, const char *name, BalError *err) 
     return type && order && shape ? BAL_OK : bad(name, "descr, fortran_order or shape is missing", err);
 }
 
-BalStatus bal_npy_parse(BalNpy *out, const void *data, size_t n, const char *name, BalError *err) {
+BalStatus bal_npy_parse_any_order(BalNpy *out, const void *data, size_t n, const char *name, BalError *err) {
     const unsigned char *b = data;
     BalNpy h = {0};
     if (n < 12 || memcmp(b, MAGIC, MAGIC_BYTES)) return bad(name, "it does not begin with \\x93NUMPY", err);
-    if (b[6] != 1 && b[6] != 2) return bad(name, "its version is neither 1 nor 2", err);
+    if (b[6] < 1 || b[6] > 3) return bad(name, "its version is none of 1, 2 and 3", err);
     size_t at = b[6] == 1 ? 10 : 12, header = b[8] | (size_t)b[9] << 8;
-    if (b[6] == 2) header |= (size_t)b[10] << 16 | (size_t)b[11] << 24;
+    if (b[6] > 1) header |= (size_t)b[10] << 16 | (size_t)b[11] << 24;
     if (header > n - at) return bad(name, "it ends within its header", err);
     BAL_TRY(parse_dict(&h, (Scan){(const char *)b + at, (const char *)b + at + header}, name, err));
     h.data_at = at + header;
@@ -142,6 +143,14 @@ BalStatus bal_npy_parse(BalNpy *out, const void *data, size_t n, const char *nam
     if (h.data_bytes > n - h.data_at)
         return BAL_FAIL(err, BAL_E_FORMAT, "%s: .npy is cut short: its shape needs %zu bytes of values, %zu are there",
                         name, h.data_bytes, n - h.data_at);
+    *out = h;
+    return BAL_OK;
+}
+
+BalStatus bal_npy_parse(BalNpy *out, const void *data, size_t n, const char *name, BalError *err) {
+    BalNpy h;
+    BAL_TRY(bal_npy_parse_any_order(&h, data, n, name, err));
+    if (h.fortran) return bad(name, "Fortran order (save it with numpy.ascontiguousarray)", err);
     *out = h;
     return BAL_OK;
 }

@@ -1,4 +1,4 @@
-/* NumPy's .npy, version 1.0 and 2.0, C order, little endian: what numpy.load opens.
+/* NumPy's .npy, versions 1 to 3, little endian: what numpy.load opens.
  *
  *   offset  bytes  meaning
  *   0       6      \x93NUMPY
@@ -9,14 +9,26 @@
 #ifndef BAL_BASE_NPY_H
 #define BAL_BASE_NPY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <avbalance/error.h>
 #include "base/text.h"
 
-typedef enum BalNpyType { BAL_NPY_U8, BAL_NPY_I32, BAL_NPY_I64, BAL_NPY_F16, BAL_NPY_F32, BAL_NPY_F64 } BalNpyType;
+typedef enum BalNpyType {
+    BAL_NPY_U8,
+    BAL_NPY_I8,
+    BAL_NPY_BOOL,
+    BAL_NPY_I16,
+    BAL_NPY_I32,
+    BAL_NPY_I64,
+    BAL_NPY_F16,
+    BAL_NPY_F32,
+    BAL_NPY_F64
+} BalNpyType;
 typedef struct BalNpy {
     BalNpyType type;
+    bool fortran; /* the first axis varies fastest */
     int rank;
     int64_t dim[8];
     size_t data_at; /* byte offset of the values; 128 or 64, fixed for given type and shape */
@@ -25,8 +37,11 @@ typedef struct BalNpy {
 
 size_t bal_npy_item(BalNpyType type);
 void bal_npy_header(BalText *out, BalNpyType type, const int64_t *dim, int rank); /* appends */
-/* Check a whole file in memory: the values must be all there. BAL_E_FORMAT names what is wrong; Fortran order is refused. */
+/* Check a whole file in memory: the values must be all there. BAL_E_FORMAT names what is wrong; Fortran order is refused but by the
+ * second, for readers that heed `fortran`. */
 BAL_MUST_USE BalStatus bal_npy_parse(BalNpy *out, const void *data, size_t n, const char *name, BalError *err);
+BAL_MUST_USE BalStatus bal_npy_parse_any_order(BalNpy *out, const void *data, size_t n, const char *name,
+                                               BalError *err);
 BAL_MUST_USE BalStatus bal_npy_write(const char *path, BalNpyType type, const int64_t *dim, int rank, const void *data,
                                      BalError *err);
 /* n values of a parsed file of f16, f32 or f64 in memory, from value number `at` on, as floats. */

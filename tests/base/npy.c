@@ -49,6 +49,20 @@ static void test_header(void **state) {
     }
 }
 
+/* Readers that heed the order of axes are told of it. */
+static void test_any_order(void **state) {
+    (void)state;
+    BalError err;
+    BalNpy h;
+    char file[128] = "\x93NUMPY\x01\x00\x76\x00{'descr': '<i2', 'fortran_order': True, 'shape': (1,0)}";
+    memset(file + strlen(file + 10) + 10, ' ', sizeof file - strlen(file + 10) - 10);
+    assert_ok(bal_npy_parse_any_order(&h, file, sizeof file, "x.npy", &err));
+    assert_true(h.fortran && h.type == BAL_NPY_I16 && h.rank == 2);
+    assert_fails(bal_npy_parse(&h, file, sizeof file, "x.npy", &err), BAL_E_FORMAT, "Fortran order");
+    file[6] = 4;
+    assert_fails(bal_npy_parse_any_order(&h, file, sizeof file, "x.npy", &err), BAL_E_FORMAT, "version");
+}
+
 static BalStatus parse_dict(const char *dict, int version, BalNpy *h, BalError *err) {
     char file[512] = "\x93NUMPY";
     size_t n = strlen(dict), at = version == 1 ? 10 : 12;
@@ -65,6 +79,8 @@ static void test_dicts(void **state) {
     assert_ok(parse_dict("{\"shape\":(3L,),\"fortran_order\":False,\"descr\":\"<i8\"}", 1, &h, &err));
     assert_true(h.type == BAL_NPY_I64 && h.rank == 1 && h.dim[0] == 3);
     assert_ok(parse_dict("{'descr': '|u1', 'fortran_order': False, 'shape': (2,2), }  \n", 2, &h, &err));
+    assert_ok(parse_dict("{'descr': '|b1', 'fortran_order': False, 'shape': (), }", 3, &h, &err));
+    assert_true(h.type == BAL_NPY_BOOL && h.rank == 0 && h.data_bytes == 1);
     static const struct {
         const char *dict, *part;
     } bad[] = {
@@ -125,6 +141,6 @@ static void test_half(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_header), cmocka_unit_test(test_dicts),
-                                       cmocka_unit_test(test_half)};
+                                       cmocka_unit_test(test_any_order), cmocka_unit_test(test_half)};
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }
