@@ -6,7 +6,9 @@
 #include "base/npy.h"
 #include "engine/bf16.h"
 
-#define MAX_HEADER ((uint64_t)16 << 20) /* some 100,000 tensors; bounds what the JSON reader may take */
+#define MAX_HEADER                                                                                                     \
+    ((uint64_t)16 << 20) /* some 100,000 tensors; bounds what the JSON reader may take (others read 100 MB) */
+#define MAX_DEPTH 3      /* file, tensor, shape */
 
 static const struct {
     const char *name;
@@ -86,8 +88,9 @@ static BalStatus parse_tensor(BalNamedTensor *t, void *it, const unsigned char *
                               BalError *err) {
     const BalJson *v = bal_json_value(it);
     t->name = bal_json_key(it);
-    if (bal_json_type(v) != BAL_JSON_OBJECT)
-        return BAL_FAIL(err, BAL_E_FORMAT, "%s: \"%s\" is not a description of a tensor", file, t->name);
+    if (bal_json_type(v) != BAL_JSON_OBJECT || bal_json_size(v) != 3)
+        return BAL_FAIL(err, BAL_E_FORMAT, "%s: \"%s\" is not dtype, shape and data_offsets of a tensor", file,
+                        t->name);
     BAL_TRY(parse_type(t, bal_json_text(bal_json_get(v, "dtype"), ""), file, err));
     BAL_TRY(parse_shape(t, bal_json_get(v, "shape"), file, err));
     return parse_offsets(t, bal_json_get(v, "data_offsets"), data, n, file, err);
@@ -131,6 +134,25 @@ static BalStatus check_metadata(const BalJson *m, const char *file, BalError *er
     return BAL_OK;
 }
 
+/* What JSON allows and no writer of tensors says: blanks before the brace, deep nesting, numbers with a sign, a point or an exponent
+ * ("-0" is a whole number to a JSON reader). */
+static BalStatus check_text(const char *text, size_t n, const char *file, BalError *err) {
+    bool quoted = false;
+    int depth = 0;
+    if (!n || text[0] != '{') return BAL_FAIL(err, BAL_E_FORMAT, "%s: its header does not begin with {", file);
+    for (size_t i = 0; i < n; i++) {
+        const char c = text[i];
+        if (c == '"') quoted = !quoted;
+        if (quoted && c == '\\') i++;
+        if (quoted) continue;
+        depth += (c == '{' || c == '[') - (c == '}' || c == ']');
+        if (depth > MAX_DEPTH) return BAL_FAIL(err, BAL_E_FORMAT, "%s: its header is nested too deeply", file);
+        if (c == '-' || c == '+' || c == '.')
+            return BAL_FAIL(err, BAL_E_FORMAT, "%s: byte %zu of its header is in no size or place", file, i);
+    }
+    return BAL_OK;
+}
+
 static BalStatus parse(BalTensorFile *f, const unsigned char *bytes, size_t n, const char *file, BalError *err) {
     if (n < 8) return BAL_FAIL(err, BAL_E_FORMAT, "%s: %zu bytes are too few for a safetensors file", file, n);
     const uint64_t length = little64(bytes);
@@ -140,6 +162,7 @@ static BalStatus parse(BalTensorFile *f, const unsigned char *bytes, size_t n, c
                         (unsigned long long)length);
     const unsigned char *data = bytes + 8 + length;
     const size_t n_data = n - 8 - (size_t)length;
+    BAL_TRY(check_text((const char *)bytes + 8, (size_t)length, file, err));
     BAL_TRY(bal_json_parse(&f->header, (const char *)bytes + 8, (size_t)length, file, err));
     if (bal_json_type(f->header) != BAL_JSON_OBJECT)
         return BAL_FAIL(err, BAL_E_FORMAT, "%s: its header is not a table", file);
