@@ -12,7 +12,7 @@ typedef struct ZipMake {
 } ZipMake;
 
 static inline void zip_little(BalText *t, uint64_t v, int bytes) {
-    for (int i = 0; i < bytes; i++) bal_text_char(t, (char)(v >> 8 * i));
+    for (int i = 0; i < bytes; i++) bal_text_char(t, i < 8 ? (char)(v >> 8 * i) : 0);
 }
 
 /* What both headers share: version, flags, method, time, date, checksum, sizes, lengths. */

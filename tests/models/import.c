@@ -221,7 +221,7 @@ static void refuse_zip(const char *what, const char *pickle, size_t n, const voi
 
 static void views_stay_inside(void **state) {
     (void)state;
-    const float six[6] = {0, 1, 2, 3, 4, 5};
+    const float six[7] = {0, 1, 2, 3, 4, 5, 6}; /* and one more */
     static const struct {
         const char *what, *pickle;
         size_t n;
@@ -244,12 +244,12 @@ static void views_stay_inside(void **state) {
 #undef CASE
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        refuse_zip(cases[i].what, cases[i].pickle, cases[i].n, six, sizeof six, cases[i].says);
+        refuse_zip(cases[i].what, cases[i].pickle, cases[i].n, six, 24, cases[i].says);
     static const char good[] = NAMED("K\x01K\x02K\x02\x86K\x03K\x01\x86");
     refuse_zip("short storage", good, sizeof good - 1, six, 20, "another size");
     refuse_zip("long storage", good, sizeof good - 1, six, 25, "another size");
     refuse_zip("trailing bytes", good, sizeof good, six, 24, "bytes follow the pickle");
-    BalText t = torch_zip(good, sizeof good - 1, six, sizeof six);
+    BalText t = torch_zip(good, sizeof good - 1, six, 24);
     BalError err = {0};
     BalImport *w = NULL;
     assert_ok(bal_import_parse(&w, t.data, t.len, "w.pth", &err));
@@ -260,7 +260,7 @@ static void views_stay_inside(void **state) {
     if (!vectors) return;
     unsigned char pickle[512];
     const size_t n = unhex(bal_json_text(in_vectors("torch_view_past_storage_pickle_hex", NULL), ""), pickle);
-    refuse_zip("vector", (const char *)pickle, n, six, sizeof six, "reaches beyond its values");
+    refuse_zip("vector", (const char *)pickle, n, six, 24, "reaches beyond its values");
 }
 
 /* ---- pickles that want to do harm, or break in the middle ---- */
@@ -674,7 +674,6 @@ static void networks_are_known(void **state) {
     expect_network("slowfast-8x8", 0, "", true, "head.projection.bias");
     expect_network("slowfast-8x8", 1, "model.", true, "head.projection.bias");
     expect_network("slowfast-4x16", 2, "", false, "head.projection.bias");
-    expect_network("vggish", 0, "", false, "embeddings.0.bias");
     expect_network("vggish-head", 0, "module.model.", false, "embeddings.0.bias");
     expect_network("resnet18", 0, "", false, "bn1.bias");
     expect_network("resnet18-vggsound", 0, "module.", true, "bn1.bias");
