@@ -33,6 +33,7 @@ BAL_API const char *bal_score_column_name(BalScoreColumn c); /* "u_audio", ... *
 /* How to read a table: names of its columns (NULL: id, label, split, u_audio, u_visual) and which rows count. */
 typedef struct BalScoresSpec {
     const char *id, *label, *split, *u_audio, *u_visual;
+    const char *source;     /* column that names the source video; NULL: not read */
     const char *only_split; /* rows of other splits are checked but left out; NULL: all rows */
     int threads;            /* 0: all processors */
     BalProgressSink progress;
@@ -66,7 +67,7 @@ typedef struct BalScoreText { /* not NUL-terminated; borrowed for the call */
     uint32_t n;
 } BalScoreText;
 typedef struct BalScoreRow {
-    BalScoreText id, label, split; /* empty where there is none */
+    BalScoreText id, label, split, source; /* empty where there is none */
     double u_audio, u_visual;
     double extra
         [BAL_SCORE_COLUMNS]; /* by column, NaN where there is none; filled only when the file was opened with `extras` */

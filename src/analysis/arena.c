@@ -34,6 +34,13 @@ BalStatus bal_arena_take(BalArena *a, void *out, size_t n, size_t size, BalError
     return BAL_OK;
 }
 
+void bal_arena_join(BalArena *to, BalArena *from) {
+    BalArenaBlock **end = &to->last;
+    while (*end) end = &(*end)->before;
+    *end = from->last;
+    from->last = NULL;
+}
+
 void bal_arena_reset(BalArena *a) {
     for (BalArenaBlock *b = a->last, *before; b; b = before) {
         before = b->before;

@@ -11,6 +11,7 @@ typedef struct BalArena { /* zero is valid and empty; one thread */
 } BalArena;
 /* n * size bytes in *out, aligned to 16, zero in a fresh arena; they live until the reset. */
 BAL_MUST_USE BalStatus bal_arena_take(BalArena *a, void *out, size_t n, size_t size, BalError *err);
+void bal_arena_join(BalArena *to, BalArena *from); /* what was taken from `from` lives as long as `to` now */
 void bal_arena_reset(BalArena *a);
 
 #endif

@@ -122,6 +122,7 @@ static int column_code(const BalField *field, const BalScoresSpec *spec) {
         return BAL_SCORE_U_VISUAL;
     if (bal_field_is(field, spec->label ? spec->label : "label")) return BAL_COLUMN_LABEL;
     if (bal_field_is(field, spec->split ? spec->split : "split")) return BAL_COLUMN_SPLIT;
+    if (spec->source && bal_field_is(field, spec->source)) return BAL_COLUMN_SOURCE;
     for (int c = BAL_SCORE_SD_AUDIO; c < BAL_SCORE_COLUMNS; c++)
         if (bal_field_is(field, column_names[c])) return c;
     return BAL_COLUMN_SKIP;
@@ -160,11 +161,12 @@ static BalStatus take_header(BalScoresFile *f, const BalCsv *csv, const BalScore
     BAL_TRY(bal_alloc(&f->column, (size_t)csv->n_fields, sizeof *f->column, err));
     for (int i = 0; i < csv->n_fields; i++) {
         int code = column_code(&csv->field[i], spec);
-        bool *seen = code >= 0                  ? &f->has[code]
-                     : code == BAL_COLUMN_ID    ? &has_id
-                     : code == BAL_COLUMN_LABEL ? &f->has_label
-                     : code == BAL_COLUMN_SPLIT ? &f->has_split
-                                                : NULL;
+        bool *seen = code >= 0                   ? &f->has[code]
+                     : code == BAL_COLUMN_ID     ? &has_id
+                     : code == BAL_COLUMN_LABEL  ? &f->has_label
+                     : code == BAL_COLUMN_SPLIT  ? &f->has_split
+                     : code == BAL_COLUMN_SOURCE ? &f->has_source
+                                                 : NULL;
         if (seen && *seen)
             return BAL_FAIL(err, BAL_E_FORMAT,
                             "%s: line %lld: the column \"%.*s\" is there twice; remove or rename one", f->path,
@@ -178,6 +180,7 @@ static BalStatus take_header(BalScoresFile *f, const BalCsv *csv, const BalScore
         {f->has[BAL_SCORE_U_VISUAL], spec->u_visual ? spec->u_visual : "u_visual", "visual"},
         {f->has_label || !spec->label, spec->label ? spec->label : "label", "label"},
         {f->has_split || !(spec->split || spec->only_split), spec->split ? spec->split : "split", "split"},
+        {f->has_source || !spec->source, spec->source, "source"},
     };
     return find_missing(f, csv, wanted, sizeof wanted / sizeof *wanted, err);
 }
@@ -366,7 +369,8 @@ static BalStatus scan_rows(const Scan *scan, int64_t chunk, int worker, BalError
     int kept = 0, n;
     bool rewritten;
     *out = (BalScoresChunk){.ascending = true};
-    for (int i = 0; i < ROWS_PER_CALL; i++) row[i].id = row[i].label = row[i].split = (BalScoreText){"", 0};
+    for (int i = 0; i < ROWS_PER_CALL; i++)
+        row[i].id = row[i].label = row[i].split = row[i].source = (BalScoreText){"", 0};
     while ((rc = bal_scores_rows(f, &b->csv, row + kept, ROWS_PER_CALL - kept, &n, &rewritten, err)) == BAL_OK) {
         if (!f->finds_doubled) BAL_TRY(note_ids(out, b, row + kept, n, err));
         out->n += n;

@@ -8,7 +8,7 @@
 #include "base/csv.h"
 #include "base/text.h"
 
-enum { BAL_COLUMN_SKIP = -1, BAL_COLUMN_ID = -2, BAL_COLUMN_LABEL = -3, BAL_COLUMN_SPLIT = -4 };
+enum { BAL_COLUMN_SKIP = -1, BAL_COLUMN_ID = -2, BAL_COLUMN_LABEL = -3, BAL_COLUMN_SPLIT = -4, BAL_COLUMN_SOURCE = -5 };
 
 typedef struct BalScoresChunk {
     int64_t n, n_kept;        /* rows; those of the wanted split */
@@ -26,7 +26,7 @@ struct BalScoresFile {
     char separator;
     int n_columns;
     int *column; /* [n_columns] a BalScoreColumn or BAL_COLUMN_* */
-    bool has_label, has_split, has[BAL_SCORE_COLUMNS], extras;
+    bool has_label, has_split, has_source, has[BAL_SCORE_COLUMNS], extras;
     char *only_split, *u_name[2]; /* what the file calls u_audio and u_visual */
     BalProgressSink progress;
     bool finds_doubled; /* the caller of a scan compares all ids itself: they are not hashed and not checked */

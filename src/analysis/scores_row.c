@@ -56,6 +56,9 @@ static BalStatus parse_row(const BalScoresFile *f, const BalCsv *csv, BalScoreRo
         case BAL_COLUMN_SPLIT:
             row->split = text;
             break;
+        case BAL_COLUMN_SOURCE:
+            row->source = text;
+            break;
         default:
             BAL_TRY(parse_value(f, csv, i, row, err));
         }
@@ -127,6 +130,7 @@ static bool fast_row(const BalScoresFile *f, BalCsv *csv, BalScoreRow *row) {
             if (code == BAL_COLUMN_ID) row->id = text;
             if (code == BAL_COLUMN_LABEL) row->label = text;
             if (code == BAL_COLUMN_SPLIT) row->split = text;
+            if (code == BAL_COLUMN_SOURCE) row->source = text;
         }
         if (i + 1 < f->n_columns && *s++ != f->separator) return false;
     }
@@ -140,7 +144,7 @@ static bool fast_row(const BalScoresFile *f, BalCsv *csv, BalScoreRow *row) {
 /* ---- rows ---- */
 
 static BalStatus slow_row(const BalScoresFile *f, BalCsv *csv, BalScoreRow *row, BalError *err) {
-    row->id = row->label = row->split = (BalScoreText){"", 0};
+    row->id = row->label = row->split = row->source = (BalScoreText){"", 0};
     BalStatus rc = bal_csv_next(csv, err);
     if (rc != BAL_OK) return rc;
     if (f->extras)
@@ -150,8 +154,8 @@ static BalStatus slow_row(const BalScoresFile *f, BalCsv *csv, BalScoreRow *row,
 
 /* Was text of the row rewritten by csv (doubled quotes)? It then lives until the next row only. */
 static bool is_rewritten(const BalScoreRow *row, const BalCsv *csv) {
-    const char *text[3] = {row->id.s, row->label.s, row->split.s};
-    for (int i = 0; i < 3 && csv->unescaped; i++)
+    const char *text[4] = {row->id.s, row->label.s, row->split.s, row->source.s};
+    for (int i = 0; i < 4 && csv->unescaped; i++)
         if (text[i] >= csv->unescaped && text[i] < csv->unescaped + csv->unescaped_cap) return true;
     return false;
 }

@@ -71,6 +71,8 @@ BalStatus bal_verify_lock(BalCli *cli, const BalVerify *a, const char *path, Bal
                              .threads = cli->threads,
                              .progress = cli->progress};
     BalStatus rc = BAL_OK;
+    if (a->table || a->sources)
+        return BAL_FAIL(err, BAL_E_ARG, "--scores and --sources are for selections; %s is a lock", path);
     if (a->manifest) {
         rc = bal_manifest_load(&m, a->manifest, NULL, err);
         spec.manifest = &m;

@@ -1,0 +1,14 @@
+/* How far numbers of clips per bin are from equal. */
+#ifndef BAL_CURATE_BALANCE_H
+#define BAL_CURATE_BALANCE_H
+
+#include <avbalance/select.h>
+
+/* x: [n] clips per bin, each >= 0. Every measure is NaN without a clip. */
+BalBalance bal_balance(const int64_t *x, int n);
+/* Of the bins that are marked. */
+BalBalance bal_balance_of(const int64_t *x, const bool *marked, int n);
+/* The one a budget is about. */
+double bal_balance_get(const BalBalance *b, BalBudget which);
+
+#endif

@@ -1,0 +1,32 @@
+/* What the files of a selection share (select.c, selection_json.c, selection_save.c, certificate.c, shard.c). */
+#ifndef BAL_CURATE_SELECTION_H
+#define BAL_CURATE_SELECTION_H
+
+#include <avbalance/select.h>
+#include "base/text.h"
+#include "curate/pick.h"
+#include "curate/plan.h"
+#include "curate/tally.h"
+
+struct BalSelectionParts {
+    BalTally tally;
+    BalPlan plan;
+    BalRule rule;
+    BalCells cells;
+    int64_t *n; /* [n_classes][n_bins] what is left to choose from */
+    const char **label;
+    BalPicks picks;
+};
+
+/* From counts, which are taken over, to everything but the clips. */
+BAL_MUST_USE BalStatus bal_selection_plan(BalSelection *s, BalTally *tally, const BalSelectSpec *spec, BalError *err);
+/* From the clips, chosen and in order, to what is said about them. */
+void bal_selection_finish(BalSelection *s);
+
+/* The document select.json. */
+void bal_selection_json(const BalSelection *s, BalText *out);
+/* What keeps the selection from being larger, or possible: one or two lines without an end. */
+void bal_selection_why(const BalSelection *s, BalText *out);
+void bal_bin_name(const BalSelectSpec *spec, int bin, BalText *out); /* "0.1 < d <= 0.2" */
+
+#endif

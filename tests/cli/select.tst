@@ -1,0 +1,51 @@
+# The largest balanced subset, its certificate, refusals.
+0	^kept 2 of 4 clips \(50\.0 %\), 2 classes: no larger selection is possible$	-	$A select $D/small.csv --bins 2 --min-per-bin 1
+0	^kept 0 of 4 clips	-	$A select $D/small.csv
+0	no bin has 30 clips \(--min-per-bin\)	-	$A select $D/small.csv
+0	-	-	awk 'BEGIN {print "id,label,u_audio,u_visual,source"; for (i = 0; i < 1200; i++) printf "clip%04d,%s,%.3f,%.3f,v%d\n", i * 7 % 1200, i % 3 ? "swim" : "bark", (i * 37 % 1000) / 1000, (i * i % 1000) / 1000, i % 300}' >t.csv
+0	written: s$	-	$A select t.csv -o s --certificate
+0	^certificate.json selected.csv selected.txt select.json $	-	LC_ALL=C ls s | tr "\n" " " | sed 's/select.json selected.csv selected.txt/selected.csv selected.txt select.json/'
+2	-	select.json is already there; give -f	$A select t.csv -o s
+0	-	-	sort -R t.csv | grep -v ^id >u; (head -1 t.csv; cat u) >u.csv; $A select u.csv -o u.out --certificate --threads 3 >/dev/null; diff -r s u.out
+0	-	-	LC_ALL=C sort -c s/selected.txt && tail -n +2 s/selected.csv | cut -d, -f1 | cmp - s/selected.txt
+0	no more can be	-	$A verify s
+0	those with the smallest keys are kept	-	$A verify s --scores u.csv
+0	"table_checked": true	-	$A verify s/certificate.json --scores t.csv --json
+5	-	in bin .*clips, the certificate has	head -1000 t.csv >v.csv; $A verify s --scores v.csv
+2	-	are for locks	$A verify s --no-media
+5	-	SHA-256	cp -r s w; sed -i 2d w/selected.csv; $A verify w
+5	-	level .* is impossible|keeps	sed -i 's/true,"level":/true,"level":1/' w/certificate.json; $A verify w
+0	*	-	$A select t.csv -o s -f --seed 1
+0	-	-	test ! -e s/certificate.json
+3	-	has nothing to verify	$A verify s
+3	-	states nothing that can be verified	$A verify s/select.json
+0	-	-	$A select t.csv --json >1; $A select t.csv --json -o j >2; cmp 1 2; cmp 1 j/select.json
+0	"schema": "avbalance/select/1"	-	cat 1
+0	"optimal": true	-	cat 1
+0	"max_min": 1,	-	$A select t.csv -p strict --json
+0	^kept 0 of 1200 clips .*no selection is possible	-	$A select t.csv -p strict --class-min 500 -o none
+0	bark, swim must give 500 clips each, 1000 together, and no more than 450 fit	-	$A select t.csv -p strict --class-min 500
+0	-	-	cat none/selected.txt
+0	*	-	$A select t.csv -p mirror
+0	*	-	$A select t.csv -p plane
+0	*	-	$A select t.csv -p waterfill --level 20
+0	*	-	$A select t.csv -p waterfill --budget kl=0.01
+0	*	-	$A select t.csv --grid 5
+0	beyond 1 of one source and class	-	$A select t.csv --per-source 1 --min-per-bin 5
+0	^kept because they had to be: 2$	-	(echo clip0001; echo; echo clip0002) >must; $A select t.csv --must-keep must
+0	^kept because they had to be	-	$A select t.csv --extend j --seed 9
+2	-	waterfill needs a level or a budget	$A select t.csv -p waterfill
+2	-	is for the policy waterfill	$A select t.csv --level 3
+2	-	mirror cuts bins alone	$A select t.csv -p mirror --class-max 3
+2	-	21 bins: give an even number	$A select t.csv --bins 21
+2	-	--budget kl: give kl=X	$A select t.csv -p waterfill --budget kl
+2	-	contradict each other	$A select t.csv --class-min 5 --class-max 4
+3	-	must: line 4: t.csv has no clip "nobody", which must be kept	echo nobody >>must; $A select t.csv --must-keep must -o bad
+3	-	no column "source".*--source-column	$A select $D/small.csv --per-source 2
+3	-	line 3: u_audio is 1\.5, outside \[0,1\]	$A select $D/range.csv -o bad
+3	-	line 4: the id "b" stands in line 2 already	$A select $D/doubled.csv -o bad
+3	-	no column "u_visual"	$A select $D/missing.csv -o bad
+1	-	nothing.csv: cannot open	$A select nothing.csv -o bad
+0	-	-	test ! -e bad
+1	-	File too large	trap "" XFSZ; ulimit -f 4; $A select t.csv --min-per-bin 1 -p waterfill --level 1000 -o full
+0	-	-	ls full
