@@ -136,7 +136,7 @@ BAL_API BAL_MUST_USE BalStatus bal_media_writer_open(BalMediaWriter **out, const
 BAL_API BAL_MUST_USE BalStatus bal_media_writer_frame(BalMediaWriter *w, const uint8_t *rgb,
                                                       BalError *err); /* [height,width,3] */
 BAL_API BAL_MUST_USE BalStatus bal_media_writer_sound(BalMediaWriter *w, const float *pcm, int64_t n,
-                                                      BalError *err); /* mono */
+                                                      BalError *err); /* [n], mono */
 BAL_API BAL_MUST_USE BalStatus bal_media_writer_close(BalMediaWriter **w,
                                                       BalError *err); /* atomic: the file appears here */
 BAL_API void bal_media_writer_abort(BalMediaWriter **w);

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "media/sound.h"
+#include "media/track.h"
 
 #define MAX_BYTES     ((int64_t)512 << 20) /* of packets held for one clip */
 #define MAX_STREAMS   8                    /* of a kind, that are tried */
@@ -23,13 +24,9 @@
 #define PREROLL_S     1.0  /* sound decoders need some packets before they are right */
 
 typedef struct Track {
-    int stream; /* -1: none */
-    AVRational base;
+    BalTrack at;
     bool wanted;
-    int64_t packets;        /* seen, shown ones */
-    double first_s, last_s; /* presentation: earliest, end of the latest; NaN: none yet */
-    double dts_s, gap_s;    /* of the last packet, and from the one before to it; NaN: unknown */
-    int behind;             /* packets in a row that lie behind the clip's end */
+    int behind; /* packets in a row that lie behind the clip's end */
     BalCodedList list;
 } Track;
 
@@ -43,6 +40,7 @@ typedef struct Clip {
     double origin_s;       /* NaN: not known yet */
     double start_s, end_s; /* of the clip on the streams' clock; end +inf while unknown */
     BalClipMedia *out;
+    BalClipTaker *taker; /* NULL: everything into out */
 } Clip;
 
 BalClipSpec bal_clip_spec_default(void) {
@@ -60,34 +58,11 @@ void bal_clip_media_reset(BalClipMedia *m) {
 
 /* ---- packets ---- */
 
-/* Presentation time of a packet's first and behind its last moment; NaN where unknown. */
-static void packet_times(const Clip *c, const Track *t, const AVPacket *pkt, double *from, double *to) {
-    const AVStream *st = c->src.fmt->streams[t->stream];
-    double fps = av_q2d(st->avg_frame_rate), length = bal_ts_seconds(pkt->duration, t->base);
-    if (pkt->duration <= 0) length = t->gap_s > 0 ? t->gap_s : fps > 0 ? 1 / fps : 0.02;
-    *from = bal_ts_seconds(pkt->pts != AV_NOPTS_VALUE ? pkt->pts : pkt->dts, t->base);
-    *to = *from + length;
-    if (st->codecpar->codec_type != AVMEDIA_TYPE_AUDIO || st->codecpar->sample_rate <= 0) return;
-    int64_t begin, end;
-    bal_packet_trim(pkt, &begin, &end);
-    *from += (double)begin / st->codecpar->sample_rate;
-    *to -= (double)end / st->codecpar->sample_rate;
-}
-
 static BalStatus track_add(Clip *c, Track *t, const AVPacket *pkt, BalError *err) {
     double from, to;
     bool is_picture = t == &c->picture;
     unsigned kind = is_picture && c->index_known ? bal_packet_read(&c->reader, pkt) : 0;
-    if (pkt->dts != AV_NOPTS_VALUE) {
-        t->gap_s = bal_ts_seconds(pkt->dts, t->base) - t->dts_s;
-        t->dts_s = bal_ts_seconds(pkt->dts, t->base);
-    }
-    packet_times(c, t, pkt, &from, &to);
-    if (!(pkt->flags & AV_PKT_FLAG_DISCARD) && !(kind & BAL_PKT_HIDDEN)) {
-        t->packets++;
-        t->first_s = fmin(t->first_s, from); /* fmin and fmax pass over NaN */
-        t->last_s = fmax(t->last_s, to);
-    }
+    bal_track_see(&t->at, &c->src, pkt, kind & BAL_PKT_HIDDEN, &from, &to);
     t->behind = from >= c->end_s ? t->behind + 1 : 0;
     if (!t->wanted) return BAL_OK;
     /* What lies before the clip is dropped as soon as it is known to be of no use. */
@@ -105,12 +80,12 @@ static BalStatus track_add(Clip *c, Track *t, const AVPacket *pkt, BalError *err
 /* ---- clock ---- */
 
 static bool track_begun(const Track *t, int64_t packets) {
-    return t->stream < 0 || t->packets >= packets;
+    return t->at.stream < 0 || t->at.packets >= packets;
 }
 
 /* Fix the clock once the begin of both streams has been seen, or at the end of the file. */
 static void fix_clock(Clip *c, bool at_end) {
-    double first = fmin(c->sound.first_s, c->picture.first_s), now = fmax(c->sound.dts_s, c->picture.dts_s);
+    double first = fmin(c->sound.at.first_s, c->picture.at.first_s), now = fmax(c->sound.at.dts_s, c->picture.at.dts_s);
     bool begun = track_begun(&c->sound, 1) && track_begun(&c->picture, HEAD_PICTURES);
     if (!isnan(c->origin_s) || (!at_end && !begun && !(now - first > HEAD_S))) return;
     c->origin_s = isnan(first) ? 0 : first;
@@ -118,20 +93,20 @@ static void fix_clock(Clip *c, bool at_end) {
     if (c->spec->duration_s > 0) c->end_s = c->start_s + c->spec->duration_s;
     if (!c->may_seek || c->sought || at_end || !(c->start_s - now > SEEK_FROM_S)) return;
     /* Far ahead: jump. What was held is of no use. */
-    Track *by = c->picture.stream >= 0 ? &c->picture : &c->sound;
-    int64_t ts = (int64_t)((c->start_s - PREROLL_S) * by->base.den / by->base.num);
-    if (avformat_seek_file(c->src.fmt, by->stream, INT64_MIN, ts, ts, 0) < 0) return;
+    Track *by = c->picture.at.stream >= 0 ? &c->picture : &c->sound;
+    int64_t ts = (int64_t)((c->start_s - PREROLL_S) * by->at.base.den / by->at.base.num);
+    if (avformat_seek_file(c->src.fmt, by->at.stream, INT64_MIN, ts, ts, 0) < 0) return;
     c->sought = true;
     bal_coded_drop(&c->sound.list, c->sound.list.n);
     bal_coded_drop(&c->picture.list, c->picture.list.n);
-    c->sound.dts_s = c->picture.dts_s = NAN;
+    c->sound.at.dts_s = c->picture.at.dts_s = NAN;
     c->sound.behind = c->picture.behind = 0;
 }
 
 /* Nothing of the clip will come any more. Pictures are reordered, by at most 16 places in all codecs; decoding times would tell sooner
  * but are guesses in Matroska. */
 static bool track_past(const Track *t, const Track *picture) {
-    return t->stream < 0 || t->behind > (t == picture ? 16 : 0);
+    return t->at.stream < 0 || t->behind > (t == picture ? 16 : 0);
 }
 
 static BalStatus collect(Clip *c, BalError *err) {
@@ -140,9 +115,9 @@ static BalStatus collect(Clip *c, BalError *err) {
     while (rc == BAL_OK && !(track_past(&c->sound, &c->picture) && track_past(&c->picture, &c->picture))) {
         rc = bal_source_read(&c->src, pkt, &c->broken, err);
         if (rc != BAL_OK) break;
-        Track *t = pkt->stream_index == c->sound.stream     ? &c->sound
-                   : pkt->stream_index == c->picture.stream ? &c->picture
-                                                            : NULL;
+        Track *t = pkt->stream_index == c->sound.at.stream     ? &c->sound
+                   : pkt->stream_index == c->picture.at.stream ? &c->picture
+                                                               : NULL;
         if (t && pkt->size > 0) rc = track_add(c, t, pkt, err);
         if (rc == BAL_OK) fix_clock(c, false);
     }
@@ -155,10 +130,10 @@ static BalStatus collect(Clip *c, BalError *err) {
 /* After a seek the pictures held must begin at a restart that is not behind the clip's begin. */
 static bool seek_landed(const Clip *c) {
     const BalCodedList *l = &c->picture.list;
-    if (!c->sought || c->picture.stream < 0 || !c->picture.wanted) return true;
+    if (!c->sought || c->picture.at.stream < 0 || !c->picture.wanted) return true;
     if (l->n == 0 || l->at[0].pkt->pts == AV_NOPTS_VALUE) return false;
     bool restart = c->index_known ? l->at[0].kind & BAL_PKT_RESTART : l->at[0].pkt->flags & AV_PKT_FLAG_KEY;
-    return restart && bal_ts_seconds(l->at[0].pkt->pts, c->picture.base) <= c->start_s;
+    return restart && bal_ts_seconds(l->at[0].pkt->pts, c->picture.at.base) <= c->start_s;
 }
 
 /* ---- sound ---- */
@@ -170,7 +145,7 @@ typedef struct SoundJob {
 
 static BalStatus take_sound(void *user, AVFrame *f, BalError *err) {
     SoundJob *j = user;
-    double at = bal_ts_seconds(f->best_effort_timestamp, j->c->sound.base) - j->c->start_s;
+    double at = bal_ts_seconds(f->best_effort_timestamp, j->c->sound.at.base) - j->c->start_s;
     return bal_sound_add(&j->sound, f, at, err);
 }
 
@@ -181,7 +156,7 @@ static BalStatus decode_sound(Clip *c, BalError *err) {
     AVFrame *frame = av_frame_alloc();
     int64_t n_out;
     const BalCodedList *l = &c->sound.list;
-    BalStatus rc = frame ? bal_decoder_open(&decoder, &c->src, c->sound.stream, err)
+    BalStatus rc = frame ? bal_decoder_open(&decoder, &c->src, c->sound.at.stream, err)
                          : BAL_FAIL(err, BAL_E_NOMEM, "out of memory for a frame");
     for (size_t i = 0; rc == BAL_OK && i <= l->n; i++) /* the last turn drains */
         rc = bal_decoder_feed(&c->src, decoder, i < l->n ? l->at[i].pkt : NULL, frame, take_sound, &j, err);
@@ -191,10 +166,16 @@ static BalStatus decode_sound(Clip *c, BalError *err) {
                       avcodec_get_name(decoder->codec_id), c->src.log.last[0] ? ": " : "", c->src.log.last);
         goto fail;
     }
-    o->rate_hz = c->spec->rate_hz ? c->spec->rate_hz : j.sound.rate_hz;
-    n_out = llround(o->length_s * o->rate_hz);
-    BAL_TRY_OR(fail, bal_sound_finish(&j.sound, c->spec->channels, o->rate_hz, n_out, &o->pcm, &o->pcm_cap, err));
-    o->n_samples = n_out;
+    if (c->taker) {
+        c->taker->sound_from_s = (double)j.sound.begin / j.sound.rate_hz;
+        c->taker->sound_to_s = (double)j.sound.n / j.sound.rate_hz;
+        BAL_TRY_OR(fail, c->taker->sound(c->taker->user, &j.sound, err));
+    } else {
+        o->rate_hz = c->spec->rate_hz ? c->spec->rate_hz : j.sound.rate_hz;
+        n_out = llround(o->length_s * o->rate_hz);
+        BAL_TRY_OR(fail, bal_sound_finish(&j.sound, c->spec->channels, o->rate_hz, n_out, &o->pcm, &o->pcm_cap, err));
+        o->n_samples = n_out;
+    }
     o->has_audio = true;
     c->src.log.errors += j.sound.not_finite > 0;
 fail:
@@ -214,8 +195,12 @@ static BalStatus decode_pictures(Clip *c, BalError *err) {
     int n = s->fps > 0 ? (int)fmax(1, round(length * s->fps)) : s->n_frames;
     BalStatus rc = bal_alloc(&t, (size_t)n, sizeof *t, err);
     for (int k = 0; rc == BAL_OK && k < n; k++) t[k] = c->start_s + (s->fps > 0 ? k / s->fps : (k + 0.5) * length / n);
-    BalFrameWish wish = {t, n, c->origin_s, c->way, c->index_known};
-    if (rc == BAL_OK) rc = bal_frames_decode(&c->src, c->picture.stream, &c->picture.list, &wish, c->out, err);
+    BalFrameWish wish = {t, n, c->origin_s, c->way, c->index_known, c->taker ? &c->taker->pictures : NULL};
+    if (c->taker) {
+        c->taker->picture_from_s = c->picture.at.first_s - c->start_s;
+        c->taker->picture_to_s = c->picture.at.last_s - c->start_s;
+    }
+    if (rc == BAL_OK) rc = bal_frames_decode(&c->src, c->picture.at.stream, &c->picture.list, &wish, c->out, err);
     bal_free(t);
     c->out->has_video = rc == BAL_OK;
     return rc;
@@ -228,8 +213,8 @@ static BalStatus explain_nothing(const Clip *c, BalError *err) {
     const Track *both[2] = {&c->sound, &c->picture};
     for (int i = 0; i < 2; i++) {
         AVCodecContext *decoder = NULL;
-        if (!both[i]->wanted || both[i]->stream < 0) continue;
-        BAL_TRY(bal_decoder_open(&decoder, &c->src, both[i]->stream, err));
+        if (!both[i]->wanted || both[i]->at.stream < 0) continue;
+        BAL_TRY(bal_decoder_open(&decoder, &c->src, both[i]->at.stream, err));
         avcodec_free_context(&decoder);
     }
     return BAL_FAIL(err, BAL_E_MEDIA, "no packet with a time in it%s%s", c->src.log.last[0] ? ": " : "",
@@ -237,7 +222,7 @@ static BalStatus explain_nothing(const Clip *c, BalError *err) {
 }
 
 static BalStatus fix_length(Clip *c, BalError *err) {
-    double last = fmax(c->sound.last_s, c->picture.last_s) - c->origin_s;
+    double last = fmax(c->sound.at.last_s, c->picture.at.last_s) - c->origin_s;
     if (isnan(last)) return explain_nothing(c, err);
     if (!(last > c->spec->start_s))
         return BAL_FAIL(err, BAL_E_MEDIA, "the clip begins at %g s, but the file ends at %.3f s", c->spec->start_s,
@@ -249,22 +234,12 @@ static BalStatus fix_length(Clip *c, BalError *err) {
     return BAL_OK;
 }
 
-static Track track(const Clip *c, int stream, bool wanted) {
-    return (Track){.stream = stream,
-                   .base = stream >= 0 ? c->src.fmt->streams[stream]->time_base : (AVRational){0, 1},
-                   .wanted = wanted,
-                   .first_s = NAN,
-                   .last_s = NAN,
-                   .dts_s = NAN,
-                   .gap_s = NAN};
-}
-
 /* Choose the nth candidate of a kind; *n_all tells how many there are. */
 static BalStatus choose(const Clip *c, enum AVMediaType type, int nth, bool wanted, Track *out, int *n_all,
                         BalError *err) {
     int index[MAX_STREAMS];
     *n_all = bal_source_streams(&c->src, type, index, MAX_STREAMS);
-    *out = track(c, nth < *n_all ? index[nth] : -1, wanted);
+    *out = (Track){.at = bal_track(&c->src, nth < *n_all ? index[nth] : -1), .wanted = wanted};
     if (wanted && *n_all == 0) return BAL_FAIL(err, BAL_E_MEDIA, "has no %s stream", bal_kind_name(type));
     return BAL_OK;
 }
@@ -274,15 +249,15 @@ static BalStatus attempt(Clip *c, const char *path, const BalMediaLimits *limits
                          int n_all[2], int *failed, BalError *err) {
     BAL_TRY(bal_source_open(&c->src, path, limits, deadline_s, err));
     *failed = -1;
-    c->sound.stream = c->picture.stream = -1;
+    c->sound.at.stream = c->picture.at.stream = -1;
     c->origin_s = c->start_s = NAN;
     c->end_s = INFINITY;
     BalStatus rc = choose(c, AVMEDIA_TYPE_AUDIO, nth[0], c->spec->want_audio, &c->sound, &n_all[0], err);
     if (rc == BAL_OK) rc = choose(c, AVMEDIA_TYPE_VIDEO, nth[1], c->spec->want_video, &c->picture, &n_all[1], err);
     if (rc < 0) goto done;
-    bal_source_select(&c->src, c->sound.stream, c->picture.stream);
-    c->index_known =
-        c->picture.stream >= 0 && bal_packet_reader_init(&c->reader, c->src.fmt->streams[c->picture.stream]->codecpar);
+    bal_source_select(&c->src, c->sound.at.stream, c->picture.at.stream);
+    c->index_known = c->picture.at.stream >= 0 &&
+                     bal_packet_reader_init(&c->reader, c->src.fmt->streams[c->picture.at.stream]->codecpar);
     BAL_TRY_OR(done, collect(c, err));
     if (!seek_landed(c)) {
         rc = BAL_END;
@@ -322,8 +297,9 @@ static BalStatus check_spec(const char *path, const BalClipSpec *s, double most,
     return BAL_OK;
 }
 
-BalStatus bal_clip_decode_by(BalFrameWay way, const char *path, const BalClipSpec *spec, const BalMediaLimits *limits,
-                             BalClipMedia *out, BalError *err) {
+/* Try the candidates until one of each kind serves. */
+static BalStatus decode(BalFrameWay way, const char *path, const BalClipSpec *spec, const BalMediaLimits *limits,
+                        BalClipTaker *taker, BalClipMedia *out, BalError *err) {
     BalMediaLimits within = limits ? *limits : bal_media_limits_default();
     double deadline_s = bal_now_s() + within.seconds;
     BAL_TRY(check_spec(path, spec, within.media_s, err));
@@ -331,7 +307,7 @@ BalStatus bal_clip_decode_by(BalFrameWay way, const char *path, const BalClipSpe
     bool may_seek = true;
     BalError first = {0};
     for (;;) {
-        Clip c = {.spec = spec, .way = way, .out = out, .may_seek = may_seek};
+        Clip c = {.spec = spec, .way = way, .out = out, .taker = taker, .may_seek = may_seek};
         out->has_audio = out->has_video = false;
         out->n_samples = out->n_frames = 0;
         BalStatus rc = attempt(&c, path, &within, deadline_s, nth, n_all, &failed, err);
@@ -348,6 +324,16 @@ BalStatus bal_clip_decode_by(BalFrameWay way, const char *path, const BalClipSpe
         }
         nth[failed]++;
     }
+}
+
+BalStatus bal_clip_decode_by(BalFrameWay way, const char *path, const BalClipSpec *spec, const BalMediaLimits *limits,
+                             BalClipMedia *out, BalError *err) {
+    return decode(way, path, spec, limits, NULL, out, err);
+}
+
+BalStatus bal_clip_take(const char *path, const BalClipSpec *spec, const BalMediaLimits *limits, BalClipTaker *taker,
+                        BalClipMedia *out, BalError *err) {
+    return decode(BAL_FRAMES_NEEDED, path, spec, limits, taker, out, err);
 }
 
 BalStatus bal_clip_decode(const char *path, const BalClipSpec *spec, const BalMediaLimits *limits, BalClipMedia *out,

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
-#include "media/picture.h"
 
 #define MAX_FRAME_BYTES ((size_t)2 << 30)
 
@@ -64,7 +63,9 @@ typedef struct Job {
     AVFrame *frame;
     BalPicture picture;
     BalTurn turn;
-    bool sized; /* out has its size from the first picture */
+    bool met;      /* the first picture has come */
+    int delivered; /* wishes served so far; a sink gets them in order or not at all */
+    bool disorder; /* ... and here it would not have */
     double slack_s;
     /* needed pictures only */
     Target *target;
@@ -77,12 +78,13 @@ typedef struct Job {
     int next; /* first wish not yet served */
 } Job;
 
+/* Some codecs carry the turn in the picture. */
+static void find_turn(Job *j, const AVFrame *f) {
+    const AVFrameSideData *d = j->turn ? NULL : av_frame_get_side_data(f, AV_FRAME_DATA_DISPLAYMATRIX);
+    if (d && d->size >= 9 * sizeof(int32_t)) j->turn = bal_turn_of((const int32_t *)(const void *)d->data);
+}
+
 static BalStatus size_output(Job *j, const AVFrame *f, BalError *err) {
-    if (j->sized) return BAL_OK;
-    if (!j->turn) {
-        const AVFrameSideData *d = av_frame_get_side_data(f, AV_FRAME_DATA_DISPLAYMATRIX);
-        if (d && d->size >= 9 * sizeof(int32_t)) j->turn = bal_turn_of((const int32_t *)(const void *)d->data);
-    }
     bool swap = bal_turn_degrees(j->turn) % 180 != 0;
     BalClipMedia *o = j->out;
     o->width = swap ? f->height : f->width;
@@ -95,13 +97,21 @@ static BalStatus size_output(Job *j, const AVFrame *f, BalError *err) {
     BAL_TRY(bal_grow(&o->frames, &o->frames_cap, one * o->n_frames, 1, err));
     BAL_TRY(bal_grow(&o->frame_s, &cap, (size_t)o->n_frames, sizeof *o->frame_s, err));
     o->frame_s_cap = (int)cap;
-    j->sized = true;
     return BAL_OK;
 }
 
 /* The picture f, shown from at_s on, for wishes [first, first + n). */
 static BalStatus deliver(Job *j, const AVFrame *f, double at_s, int first, int n, BalError *err) {
-    BAL_TRY(size_output(j, f, err));
+    const BalFrameSink *sink = j->wish->sink;
+    if (!j->met) find_turn(j, f);
+    if (!j->met && !sink) BAL_TRY(size_output(j, f, err));
+    j->met = true;
+    if (sink) {
+        j->disorder = j->disorder || first != j->delivered;
+        if (j->disorder) return BAL_OK;
+        j->delivered += n;
+        return sink->frame(sink->user, f, j->turn, at_s - j->wish->origin_s, first, n, err);
+    }
     BalClipMedia *o = j->out;
     size_t one = (size_t)o->width * o->height * 3;
     uint8_t *dst = o->frames + one * first;
@@ -111,6 +121,13 @@ static BalStatus deliver(Job *j, const AVFrame *f, double at_s, int first, int n
         o->frame_s[first + k] = at_s - j->wish->origin_s;
     }
     return BAL_OK;
+}
+
+static BalStatus restart(Job *j, BalError *err) {
+    const BalFrameSink *sink = j->wish->sink;
+    j->delivered = 0;
+    j->disorder = false;
+    return sink ? sink->restart(sink->user, err) : BAL_OK;
 }
 
 /* H.264 streams that do not say how far they reorder make the decoder guess, and lose pictures until it has guessed enough. The
@@ -261,9 +278,10 @@ static BalStatus decode_needed(Job *j, BalError *err) {
     BAL_TRY(bal_alloc(&j->target, (size_t)j->wish->n, sizeof *j->target, err));
     if (!sort_shown(j) || !plan(j)) return BAL_END;
     BalFfLog before = j->s->log;
+    BAL_TRY(restart(j, err));
     BAL_TRY(fresh_decoder(j, err));
     BAL_TRY(run_needed(j, err));
-    bool good = j->s->log.errors == before.errors;
+    bool good = j->s->log.errors == before.errors && !j->disorder;
     for (int k = 0; k < j->n_targets; k++) good = good && j->target[k].done;
     if (good) return BAL_OK;
     j->s->log = before; /* the full decode will count them again */
@@ -295,6 +313,7 @@ static BalStatus decode_all(Job *j, BalError *err) {
     j->next = 0;
     j->before_s = NAN;
     j->out->pictures_decoded = 0;
+    BAL_TRY(restart(j, err));
     BAL_TRY(fresh_decoder(j, err));
     for (size_t i = 0; rc == BAL_OK && i < j->list->n; i++) rc = feed(j, i, take_all, err);
     if (rc == BAL_OK) rc = drain(j, take_all, err);

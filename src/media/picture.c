@@ -1,4 +1,4 @@
-/* Decoded pictures to upright RGB: libswscale with the matrix and range the picture names, then a copy that turns.
+/* Decoded pictures to upright RGB or 4:2:0: libswscale with the matrix and range the picture names, then a copy that turns.
  *
  * The scaler's flags are those of the ffmpeg program: the same pixels as `ffmpeg -pix_fmt rgb24`, and its fast path for 4:2:0. */
 #include "media/picture.h"
@@ -63,7 +63,9 @@ static BalStatus prepare(BalPicture *p, const AVFrame *f, int W, int H, int out_
                         f->height, name ? name : "unknown");
     }
     const int *matrix = sws_getCoefficients(f->colorspace == AVCOL_SPC_RGB ? SWS_CS_DEFAULT : (int)f->colorspace);
-    sws_setColorspaceDetails(p->sws, matrix, range, sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16);
+    bool yuv = out_format == AV_PIX_FMT_YUV420P;
+    sws_setColorspaceDetails(p->sws, matrix, range, yuv ? matrix : sws_getCoefficients(SWS_CS_DEFAULT), !yuv, 0,
+                             1 << 16, 1 << 16);
     p->width = f->width, p->height = f->height, p->format = format, p->space = (int)f->colorspace, p->range = range;
     p->out_width = W, p->out_height = H, p->out_format = out_format;
     /* Vector code writes whole registers: room behind every row. */
@@ -71,14 +73,28 @@ static BalStatus prepare(BalPicture *p, const AVFrame *f, int W, int H, int out_
     return BAL_OK;
 }
 
+/* frame -> rows, p->out_height of them, in one or three planes */
+static BalStatus scale(BalPicture *p, const AVFrame *f, uint8_t *const rows[4], const int strides[4], BalError *err) {
+    int H = p->out_height;
+    if (sws_scale(p->sws, (const uint8_t *const *)f->data, f->linesize, 0, f->height, rows, strides) == H)
+        return BAL_OK;
+    return BAL_FAIL(err, BAL_E_MEDIA, "picture: %d x %d could not be converted", f->width, f->height);
+}
+
 static BalStatus convert(BalPicture *p, const AVFrame *f, int W, int H, int out_format, BalError *err) {
     BAL_TRY(prepare(p, f, W, H, out_format, err));
     BAL_TRY(bal_grow(&p->plane, &p->plane_cap, (size_t)p->stride * H + 64, 1, err));
-    uint8_t *rows[4] = {p->plane};
-    int strides[4] = {p->stride};
-    if (sws_scale(p->sws, (const uint8_t *const *)f->data, f->linesize, 0, f->height, rows, strides) != H)
-        return BAL_FAIL(err, BAL_E_MEDIA, "picture: %d x %d could not be converted", f->width, f->height);
-    return BAL_OK;
+    return scale(p, f, (uint8_t *const[4]){p->plane}, (const int[4]){p->stride}, err);
+}
+
+/* src [h, w] of `bytes` wide points -> dst, turned */
+static void turn_plane(const uint8_t *src, int stride, int w, int h, int bytes, BalTurn turn, uint8_t *dst, int to) {
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++) {
+            int X = turn & MIRROR ? w - 1 - x : x, Y = turn & FLIP ? h - 1 - y : y;
+            size_t at = turn & SWAP ? (size_t)X * to + (size_t)Y * bytes : (size_t)Y * to + (size_t)X * bytes;
+            memcpy(dst + at, src + (size_t)y * stride + (size_t)x * bytes, (size_t)bytes);
+        }
 }
 
 BalStatus bal_picture_rgb(BalPicture *p, const AVFrame *f, BalTurn turn, uint8_t *dst, int W, int H, BalError *err) {
@@ -88,12 +104,19 @@ BalStatus bal_picture_rgb(BalPicture *p, const AVFrame *f, BalTurn turn, uint8_t
         for (int y = 0; y < h; y++) memcpy(dst + (size_t)y * w * 3, p->plane + (size_t)y * p->stride, (size_t)w * 3);
         return BAL_OK;
     }
-    for (int y = 0; y < h; y++)
-        for (int x = 0; x < w; x++) {
-            int X = turn & MIRROR ? w - 1 - x : x, Y = turn & FLIP ? h - 1 - y : y;
-            size_t at = turn & SWAP ? (size_t)X * W + Y : (size_t)Y * W + X;
-            memcpy(dst + at * 3, p->plane + (size_t)y * p->stride + (size_t)x * 3, 3);
-        }
+    turn_plane(p->plane, p->stride, w, h, 3, turn, dst, 3 * W);
+    return BAL_OK;
+}
+
+BalStatus bal_picture_yuv(BalPicture *p, const AVFrame *f, BalTurn turn, AVFrame *dst, BalError *err) {
+    int w = turn & SWAP ? dst->height : dst->width, h = turn & SWAP ? dst->width : dst->height;
+    BAL_TRY(prepare(p, f, w, h, AV_PIX_FMT_YUV420P, err));
+    if (!turn) return scale(p, f, dst->data, dst->linesize, err);
+    BAL_TRY(bal_grow(&p->plane, &p->plane_cap, (size_t)p->stride * h * 2 + 64, 1, err));
+    uint8_t *plane[4] = {p->plane, p->plane + (size_t)p->stride * h, p->plane + (size_t)p->stride * (h + h / 2)};
+    BAL_TRY(scale(p, f, plane, (const int[4]){p->stride, p->stride, p->stride}, err));
+    for (int k = 0; k < 3; k++)
+        turn_plane(plane[k], p->stride, k ? w / 2 : w, k ? h / 2 : h, 1, turn, dst->data[k], dst->linesize[k]);
     return BAL_OK;
 }
 

@@ -1,4 +1,4 @@
-/* Decoded pictures to upright RGB. */
+/* Decoded pictures to upright RGB or 4:2:0. */
 #ifndef BAL_MEDIA_PICTURE_H
 #define BAL_MEDIA_PICTURE_H
 
@@ -15,7 +15,7 @@ int bal_turn_degrees(BalTurn t);            /* clockwise, of the turn without it
 typedef struct BalPicture { /* converter; zero is valid, reset frees */
     struct SwsContext *sws;
     int width, height, format, space, range, out_width, out_height, out_format;
-    uint8_t *plane; /* [out_height, stride] before turning */
+    uint8_t *plane; /* before turning: [out_height, stride], or three planes of it one below the other */
     size_t plane_cap;
     int stride;
 } BalPicture;
@@ -24,6 +24,8 @@ void bal_picture_reset(BalPicture *p);
 /* frame -> dst [H,W,3] RGB, turned; W x H is the size after turning, to which the picture is scaled where it differs. */
 BAL_MUST_USE BalStatus bal_picture_rgb(BalPicture *p, const AVFrame *frame, BalTurn turn, uint8_t *dst, int W, int H,
                                        BalError *err);
+/* frame -> dst, a writable frame in 4:2:0, limited range, turned; the matrix is the frame's own. */
+BAL_MUST_USE BalStatus bal_picture_yuv(BalPicture *p, const AVFrame *frame, BalTurn turn, AVFrame *dst, BalError *err);
 /* frame -> luma [H,W], full range, as stored (not turned); borrowed until the next call. */
 BAL_MUST_USE BalStatus bal_picture_luma(BalPicture *p, const AVFrame *frame, int W, int H, const uint8_t **luma,
                                         int *stride, BalError *err);

@@ -136,6 +136,7 @@ static BalStatus place(BalSound *s, const float *x, int64_t n, BalError *err) {
     if (begin > s->n) memset(s->x + s->n * s->channels, 0, (size_t)(begin - s->n) * sample);
     memcpy(s->x + begin * s->channels, x + from * s->channels, (size_t)(to - from) * sample);
     if (end > s->n) s->n = end;
+    if (s->sounding == 0 || begin < s->begin) s->begin = begin;
     s->sounding += to - from;
     return BAL_OK;
 }
@@ -255,5 +256,30 @@ BalStatus bal_sound_finish(const BalSound *s, BalChannelRule rule, int rate_hz, 
     int64_t n = s->n < n_out ? s->n : n_out;
     mix(s, use, 0, n, *pcm);
     memset(*pcm + n, 0, (size_t)(n_out - n) * sizeof **pcm);
+    return BAL_OK;
+}
+
+BalStatus bal_sound_stereo(const BalSound *s, int rate_hz, int64_t n_out, float *out, BalError *err) {
+    static const double twice[2] = {1, 1};
+    AVChannelLayout in = {0}, two = AV_CHANNEL_LAYOUT_STEREO;
+    SwrContext *swr = NULL;
+    int64_t done = 0, got = 1;
+    av_channel_layout_default(&in, s->channels);
+    int e = swr_alloc_set_opts2(&swr, &two, AV_SAMPLE_FMT_FLT, rate_hz, &in, AV_SAMPLE_FMT_FLT, s->rate_hz, 0, NULL);
+    if (e >= 0 && s->channels == 1) e = swr_set_matrix(swr, twice, 1);
+    if (e >= 0) e = swr_init(swr);
+    for (int64_t i = 0; e >= 0 && done < n_out && (i < s->n || got > 0);) {
+        int take = (int)block_at(i, s->n), room = (int)(n_out - done < 65536 ? n_out - done : 65536);
+        const uint8_t *from = (const void *)(s->x + i * s->channels);
+        uint8_t *to = (void *)(out + 2 * done);
+        got = e = swr_convert(swr, &to, room, take > 0 ? &from : NULL, take);
+        i += take;
+        if (got > 0) done += got;
+    }
+    swr_free(&swr);
+    if (e < 0)
+        return BAL_FAIL(err, BAL_E_MEDIA, "sound: %d channels at %d Hz cannot be brought to two at %d Hz", s->channels,
+                        s->rate_hz, rate_hz);
+    memset(out + 2 * done, 0, (size_t)(n_out - done) * 2 * sizeof *out);
     return BAL_OK;
 }

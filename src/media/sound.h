@@ -14,6 +14,7 @@ typedef struct BalSound {
     int rate_hz, channels; /* of the first frame; later ones are brought to it */
     int64_t n, next;       /* samples held per channel; where the next frame goes if its time agrees */
     int64_t sounding;      /* samples inside the clip that came from the stream */
+    int64_t begin;         /* place of the earliest of them */
     int64_t not_finite;    /* NaN or Inf replaced by 0 */
     float *x;              /* [n, channels]; may come with memory of an earlier clip */
     size_t cap;
@@ -35,6 +36,10 @@ void bal_sound_reset(BalSound *s);
 /* Mono by `rule`, at rate_hz (0: own), exactly n_out samples into *pcm (grown), zeros behind the end. */
 BAL_MUST_USE BalStatus bal_sound_finish(const BalSound *s, BalChannelRule rule, int rate_hz, int64_t n_out, float **pcm,
                                         int64_t *cap, BalError *err);
+
+/* All of it as [n_out, 2] interleaved at rate_hz, zeros behind the end: mono twice, stereo as it is, more channels mixed down in their
+ * usual layout. */
+BAL_MUST_USE BalStatus bal_sound_stereo(const BalSound *s, int rate_hz, int64_t n_out, float *out, BalError *err);
 
 /* [samples, channels] interleaved float in *out (grown, *cap floats) from any sample format. */
 BAL_MUST_USE BalStatus bal_sound_floats(const AVFrame *f, float **out, size_t *cap, BalError *err);

@@ -1,4 +1,4 @@
-/* Writing small media files: for the demo and the tests.
+/* Writing small media files: clips, the demo's videos, the tests'.
  *
  * The file grows in memory and reaches the disk whole, through base/file.h, when it is closed. One thread and FFmpeg's bit-exact flags:
  * the same input gives the same bytes with the same libraries. (FFmpeg's own memory stream is of no use here: muxers that end with
@@ -24,7 +24,7 @@ struct BalMediaWriter {
     AVPacket *pkt;
     struct SwsContext *sws;
     int held;
-    int64_t frames, samples;
+    int64_t frames, samples, sound_at;
     uint8_t *file; /* [size] so far */
     size_t size, cap, at;
 };
@@ -60,8 +60,57 @@ static int64_t file_seek(void *user, int64_t to, int whence) {
     return to;
 }
 
+enum { BUFFER = 32768 };
+
+/* To put the index in front, the muxer reads the file again from its beginning while it moves it on. */
+typedef struct Reread {
+    const BalMediaWriter *w;
+    size_t at;
+} Reread;
+
+static int reread(void *user, uint8_t *data, int n) {
+    Reread *r = user;
+    size_t left = r->w->size - r->at, take = (size_t)n < left ? (size_t)n : left;
+    if (take == 0) return AVERROR_EOF;
+    memcpy(data, r->w->file + r->at, take);
+    r->at += take;
+    return (int)take;
+}
+
+static int64_t reread_seek(void *user, int64_t to, int whence) {
+    Reread *r = user;
+    if (whence == AVSEEK_SIZE) return (int64_t)r->w->size;
+    if (whence != SEEK_SET || to < 0 || to > (int64_t)r->w->size) return AVERROR(EINVAL);
+    r->at = (size_t)to;
+    return to;
+}
+
+static int reread_close(AVFormatContext *fmt, AVIOContext *io) {
+    (void)fmt;
+    bal_free(io->opaque);
+    av_freep(&io->buffer);
+    avio_context_free(&io);
+    return 0;
+}
+
+static int reread_open(AVFormatContext *fmt, AVIOContext **io, const char *url, int flags, AVDictionary **options) {
+    (void)url, (void)options;
+    Reread *r = NULL;
+    if (flags & AVIO_FLAG_WRITE) return AVERROR(EPERM);
+    if (bal_alloc(&r, 1, sizeof *r, NULL) < 0) return AVERROR(ENOMEM);
+    r->w = fmt->opaque;
+    uint8_t *buffer = av_malloc(BUFFER);
+    *io = buffer ? avio_alloc_context(buffer, BUFFER, 0, r, reread, NULL, reread_seek) : NULL;
+    if (*io) return 0;
+    av_free(buffer);
+    bal_free(r);
+    return AVERROR(ENOMEM);
+}
+
 static int file_open(BalMediaWriter *w) {
-    enum { BUFFER = 32768 };
+    w->fmt->opaque = w;
+    w->fmt->io_open = reread_open;
+    w->fmt->io_close2 = reread_close;
     uint8_t *buffer = av_malloc(BUFFER);
     w->fmt->pb = buffer ? avio_alloc_context(buffer, BUFFER, 1, w, NULL, file_write, file_seek) : NULL;
     if (!w->fmt->pb) av_free(buffer);
@@ -125,6 +174,14 @@ static BalStatus add_video(BalMediaWriter *w, const BalWriterTweaks *t, BalError
     w->picture = av_frame_alloc();
     if (!c || !w->picture) return BAL_FAIL(err, BAL_E_NOMEM, "out of memory for an encoder");
     c->width = s->width, c->height = s->height;
+    if (t->colours) {
+        const AVFrame *f = t->colours;
+        bool rgb = f->colorspace == AVCOL_SPC_RGB;
+        c->colorspace = rgb ? AVCOL_SPC_UNSPECIFIED : f->colorspace;
+        c->color_primaries = f->color_primaries, c->color_trc = f->color_trc;
+        c->sample_aspect_ratio = f->sample_aspect_ratio;
+        c->color_range = AVCOL_RANGE_MPEG;
+    }
     c->time_base = t->any_time ? (AVRational){1, 1000} : (AVRational){1, s->fps};
     c->framerate = (AVRational){s->fps, 1};
     c->gop_size = s->fps;
@@ -155,13 +212,14 @@ static BalStatus add_audio(BalMediaWriter *w, const BalWriterTweaks *t, BalError
     c->sample_rate = w->spec.rate_hz;
     c->time_base = (AVRational){1, c->sample_rate};
     c->sample_fmt = codec->id == AV_CODEC_ID_AAC ? AV_SAMPLE_FMT_FLTP : AV_SAMPLE_FMT_FLT;
-    c->bit_rate = 96000;
-    av_channel_layout_default(&c->ch_layout, 1);
+    c->bit_rate = t->sound_bits ? t->sound_bits : 96000;
+    av_channel_layout_default(&c->ch_layout, t->channels ? t->channels : 1);
+    w->sound_at = llround(t->sound_at_s * c->sample_rate);
     BAL_TRY(add_stream(w, c, NULL, &w->audio_stream, err));
     AVFrame *f = w->sound;
     f->format = c->sample_fmt, f->sample_rate = c->sample_rate;
     f->nb_samples = c->frame_size > 0 ? c->frame_size : 1024;
-    av_channel_layout_default(&f->ch_layout, 1);
+    av_channel_layout_default(&f->ch_layout, c->ch_layout.nb_channels);
     int e = av_frame_get_buffer(f, 0);
     return e < 0 ? failed(w, e, "frame", err) : BAL_OK;
 }
@@ -176,7 +234,12 @@ static BalStatus open_file(BalMediaWriter *w, const BalWriterTweaks *t, BalError
     if (w->spec.width) BAL_TRY(add_video(w, t, err));
     if (w->spec.rate_hz) BAL_TRY(add_audio(w, t, err));
     e = file_open(w);
-    if (e >= 0) e = avformat_write_header(w->fmt, NULL);
+    /* All sound may come before the first picture, and is to lie among them all the same. */
+    w->fmt->max_interleave_delta = 0;
+    AVDictionary *d = NULL;
+    if (e >= 0 && t->fast_start) e = av_dict_set(&d, "movflags", "+faststart", 0);
+    if (e >= 0) e = avformat_write_header(w->fmt, &d);
+    av_dict_free(&d);
     return e < 0 ? failed(w, e, "header", err) : BAL_OK;
 }
 
@@ -231,6 +294,19 @@ BalStatus bal_media_writer_frame_at(BalMediaWriter *w, const uint8_t *rgb, doubl
     return encode(w, w->video, w->video_stream, w->picture, err);
 }
 
+BalStatus bal_media_writer_canvas(BalMediaWriter *w, AVFrame **out, BalError *err) {
+    int e = av_frame_make_writable(w->picture);
+    if (e < 0) return failed(w, e, "frame", err);
+    *out = w->picture;
+    return BAL_OK;
+}
+
+BalStatus bal_media_writer_show(BalMediaWriter *w, int64_t tick, BalError *err) {
+    w->picture->pts = tick;
+    w->frames++;
+    return encode(w, w->video, w->video_stream, w->picture, err);
+}
+
 BalStatus bal_media_writer_frame(BalMediaWriter *w, const uint8_t *rgb, BalError *err) {
     return bal_media_writer_frame_at(w, rgb, w->spec.fps ? (double)w->frames / w->spec.fps : 0, err);
 }
@@ -239,12 +315,22 @@ static BalStatus send_sound(BalMediaWriter *w, BalError *err) {
     AVFrame *f = w->sound;
     int full = f->nb_samples;
     f->nb_samples = w->held; /* the last one may be short */
-    f->pts = w->samples;
+    f->pts = w->sound_at + w->samples;
     w->samples += w->held;
     w->held = 0;
     BalStatus rc = encode(w, w->audio, w->audio_stream, f, err);
     f->nb_samples = full;
     return rc;
+}
+
+/* x [n, channels] into the frame from sample `at` on */
+static void copy_samples(AVFrame *f, int at, const float *x, int64_t n) {
+    int channels = f->ch_layout.nb_channels;
+    bool planar = av_sample_fmt_is_planar(f->format);
+    for (int c = 0; c < channels; c++) {
+        float *to = (float *)(void *)f->extended_data[planar ? c : 0] + (planar ? at : at * channels + c);
+        for (int64_t i = 0; i < n; i++) to[planar ? i : i * channels] = x[i * channels + c];
+    }
 }
 
 BalStatus bal_media_writer_sound(BalMediaWriter *w, const float *pcm, int64_t n, BalError *err) {
@@ -253,7 +339,7 @@ BalStatus bal_media_writer_sound(BalMediaWriter *w, const float *pcm, int64_t n,
         int e = av_frame_make_writable(w->sound);
         if (e < 0) return failed(w, e, "frame", err);
         int64_t room = w->sound->nb_samples - w->held, take = n - at < room ? n - at : room;
-        memcpy((float *)(void *)w->sound->data[0] + w->held, pcm + at, (size_t)take * sizeof *pcm);
+        copy_samples(w->sound, w->held, pcm + at * w->sound->ch_layout.nb_channels, take);
         w->held += (int)take;
         at += take;
         if (w->held == w->sound->nb_samples) BAL_TRY(send_sound(w, err));
