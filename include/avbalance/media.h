@@ -47,6 +47,8 @@ typedef enum BalFinding {
 } BalFinding;
 BAL_API const char *bal_finding_name(BalFinding f);    /* "no-audio"; NULL outside the enum */
 BAL_API const char *bal_finding_meaning(BalFinding f); /* with the rule and its threshold, one line */
+/* Findings that make a clip useless for learning from sound and picture: a bit each. */
+BAL_API uint64_t bal_findings_unfit(void);
 
 typedef struct BalProbe {
     char format[32];
@@ -81,6 +83,9 @@ typedef struct BalProbe {
  * several streams of a kind those marked default come first, then file order; the first that decodes is taken. Times are on the
  * clip's clock (see BalClipSpec). What was not measured is NaN. */
 BAL_API BAL_MUST_USE BalStatus bal_probe(const char *path, const BalMediaLimits *limits, BalProbe *out, BalError *err);
+
+/* The number that decides on a finding, whether or not it was found; NaN where none does, or it was not measured. */
+BAL_API double bal_finding_value(const BalProbe *p, BalFinding f);
 
 /* How several channels become one. AUTO: mean of the channels, except that (a) silent channels (60 dB below the loudest) are left
  * out and (b) where the mean keeps less than 2 % of the channels' mean power (antiphase), the loudest channel alone is taken. The

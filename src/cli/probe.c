@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/thread.h"
 #include "cli/command.h"
+#include "cli/findings.h"
 
 typedef struct ProbeArgs {
     BalList filter, without;
@@ -24,8 +25,6 @@ static const BalFlag flags[] = {
      .def = "60", .min = 0.1, .max = 86400},
     {0}};
 
-#define UNUSABLE (UINT64_C(1) << 63) /* beside the findings */
-
 typedef struct Row {
     BalProbe probe;
     BalStatus rc;
@@ -41,38 +40,7 @@ typedef struct Job {
     int64_t shown, unusable;
 } Job;
 
-/* ---- filters ---- */
-
-static BalStatus parse_findings(const BalList *l, const char *flag, uint64_t *mask, BalError *err) {
-    const char *name[BAL_FIND_COUNT + 1];
-    for (int f = 0; f < BAL_FIND_COUNT; f++) name[f] = bal_finding_name((BalFinding)f);
-    name[BAL_FIND_COUNT] = "unusable";
-    for (int i = 0; i < l->n; i++) {
-        int f = 0;
-        while (f <= BAL_FIND_COUNT && strcmp(name[f], l->v[i]) != 0) f++;
-        if (f > BAL_FIND_COUNT) {
-            const char *close = bal_closest(l->v[i], name, BAL_FIND_COUNT + 1);
-            return BAL_FAIL(err, BAL_E_ARG, "--%s: no finding is called %s%s%s (see avbalance probe --help)", flag,
-                            l->v[i], close ? ", did you mean " : "", close ? close : "");
-        }
-        *mask |= f == BAL_FIND_COUNT ? UNUSABLE : UINT64_C(1) << f;
-    }
-    return BAL_OK;
-}
-
-static void more_help(BalText *out) {
-    bal_text_add(out, "Findings:\n");
-    for (int f = 0; f < BAL_FIND_COUNT; f++)
-        bal_text_f(out, "  %-15s %s\n", bal_finding_name((BalFinding)f), bal_finding_meaning((BalFinding)f));
-    bal_text_add(out, "  unusable        neither sound nor picture can be decoded, or the time limit was exceeded\n");
-}
-
 /* ---- table ---- */
-
-static void add_findings(BalText *out, uint64_t findings) {
-    for (int f = 0; f < BAL_FIND_COUNT; f++)
-        if (findings >> f & 1) bal_text_f(out, " %s", bal_finding_name((BalFinding)f));
-}
 
 static void write_text(BalText *out, const char *path, const Row *r) {
     const BalProbe *p = &r->probe;
@@ -93,7 +61,7 @@ static void write_text(BalText *out, const char *path, const Row *r) {
         bal_text_f(out, ", %s %d Hz x%d ", p->audio.codec, p->audio.rate_hz, p->audio.channels);
     else
         bal_text_add(out, ", no sound ");
-    add_findings(out, p->findings);
+    bal_findings_show(out, p);
     bal_text_char(out, '\n');
 }
 
@@ -198,7 +166,7 @@ static BalStatus show_one(void *user, int64_t i, int worker, BalError *err) {
     Job *j = user;
     Row *r = &j->row[i];
     const ProbeArgs *a = j->cli->self;
-    uint64_t bits = r->rc < 0 ? UNUSABLE : r->probe.findings;
+    uint64_t bits = r->rc < 0 ? BAL_UNUSABLE : r->probe.findings;
     j->unusable += r->rc < 0;
     r->shown = (!j->filter || (bits & j->filter)) && !(bits & j->without);
     j->shown += r->shown;
@@ -217,8 +185,8 @@ static BalStatus run(BalCli *cli, BalError *err) {
     const ProbeArgs *a = cli->self;
     Job j = {.cli = cli, .limits = bal_media_limits_default()};
     j.limits.seconds = a->limit_s;
-    BAL_TRY(parse_findings(&a->filter, "filter", &j.filter, err));
-    BAL_TRY(parse_findings(&a->without, "without", &j.without, err));
+    BAL_TRY(bal_findings_parse(&a->filter, "filter", &j.filter, err));
+    BAL_TRY(bal_findings_parse(&a->without, "without", &j.without, err));
     BAL_TRY(bal_alloc(&j.row, (size_t)cli->n_args, sizeof *j.row, err));
     BalStatus rc = bal_parallel(cli->threads, cli->n_args, 4 * (int64_t)cli->threads, probe_one, show_one, &j, err);
     if (rc == BAL_OK && cli->json) {
@@ -242,5 +210,5 @@ const BalCommand bal_cmd_probe = {"probe",
                                   flags,
                                   sizeof(ProbeArgs),
                                   run,
-                                  more_help,
+                                  bal_findings_help,
                                   false};

@@ -17,7 +17,7 @@
 #include "media/writer.h"
 
 #define BEGIN_S  0.05 /* sound and picture of a clip begin together within this */
-#define LENGTH_S 0.1  /* and are as long as it within this */
+#define LENGTH_S 0.1  /* and are as long as it within this; so much of a span may a video lack at either end */
 
 enum { SOUND_BITS = 128000, MOST_S = 600 };
 
@@ -44,7 +44,7 @@ typedef struct Cut {
 /* ---- while decoding ---- */
 
 static BalStatus check_cover(const Cut *c, const char *kind, double from_s, double to_s, BalError *err) {
-    if (!(from_s <= BEGIN_S))
+    if (!(from_s <= LENGTH_S))
         return BAL_FAIL(err, BAL_E_MEDIA, "%s: %s begins %.3f s after the clip's begin", c->path, kind, from_s);
     if (!(to_s >= c->length_s - LENGTH_S))
         return BAL_FAIL(err, BAL_E_MEDIA, "%s: %s ends %.3f s before the clip's end", c->path, kind,

@@ -55,6 +55,46 @@ const char *bal_finding_meaning(BalFinding f) {
     return (unsigned)f < BAL_FIND_COUNT ? findings[f].meaning : NULL;
 }
 
+#define BIT(f) (UINT64_C(1) << BAL_FIND_##f)
+
+uint64_t bal_findings_unfit(void) {
+    return BIT(NO_AUDIO) | BIT(NO_VIDEO) | BIT(AUDIO_BROKEN) | BIT(VIDEO_BROKEN) | BIT(SILENT) | BIT(CLIPPED) |
+           BIT(DC) | BIT(BLACK) | BIT(FROZEN) | BIT(FLAT);
+}
+
+double bal_finding_value(const BalProbe *p, BalFinding f) {
+    switch (f) {
+    case BAL_FIND_DECODE_ERRORS:
+        return (double)p->decode_errors;
+    case BAL_FIND_SHORT:
+        return p->duration_s;
+    case BAL_FIND_SILENT:
+        return p->audio.silent_share;
+    case BAL_FIND_CLIPPED:
+        return p->audio.clipped_share;
+    case BAL_FIND_DC:
+        return p->audio.dc;
+    case BAL_FIND_ANTIPHASE:
+        return p->audio.correlation;
+    case BAL_FIND_BLACK:
+        return p->video.black_share;
+    case BAL_FIND_FROZEN:
+        return p->video.frozen_share;
+    case BAL_FIND_FLAT:
+        return p->video.flat_share;
+    case BAL_FIND_LATE_AUDIO:
+        return p->audio.start_s;
+    case BAL_FIND_LATE_VIDEO:
+        return p->video.start_s;
+    case BAL_FIND_ROTATED:
+        return p->video.rotation_deg;
+    case BAL_FIND_DURATION_LIES:
+        return p->header_duration_s;
+    default:
+        return NAN;
+    }
+}
+
 typedef struct Probe {
     BalSource src;
     BalSoundMeter sound;

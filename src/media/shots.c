@@ -15,7 +15,11 @@
 #include "media/packet.h"
 #include "media/track.h"
 
-enum { MAX_STREAMS = 8, MAX_CUTS = 1 << 22 };
+enum {
+    MAX_STREAMS = 8,
+    MAX_CUTS = 1 << 22,
+    SLACK_MS = 100 /* a video that is as long as a clip, but for this, is one: much that is called 10 s has 9.98 */
+};
 
 BalCutRule bal_cut_rule_default(bool grid) {
     return grid ? (BalCutRule){.grid = true, .clip_s = 10}
@@ -145,6 +149,7 @@ BalStatus bal_cut_spans(const BalCutRule *r, double from_s, double to_s, const d
     /* A stream that begins a few milliseconds late is no reason to leave the first clip. */
     int64_t from_ms = begin_s <= 0.05 ? 0 : (int64_t)ceil(begin_s * 1000), to_ms = (int64_t)floor(end_s * 1000 + 0.5),
             clip_ms = llround(r->clip_s * 1000);
+    if (to_ms - from_ms < clip_ms && to_ms - from_ms >= clip_ms - SLACK_MS) to_ms = from_ms + clip_ms;
     Spans s = {0};
     BalStatus rc = BAL_OK;
     if (!r->grid) BAL_TRY_OR(fail, fill_shots(&s, r, from_ms, to_ms, cut_s, n_cuts, err));

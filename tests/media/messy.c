@@ -1,7 +1,9 @@
 /* The collection of awkward files in ../shared/data/messy: each ends as usable sound, picture, both, or rejected with a reason; the
  * quick way to frames agrees with the full decode in all of them. */
-#include "media/clip.h"
+#include <avbalance/cut.h>
+#include <math.h>
 #include "base/clock.h"
+#include "media/clip.h"
 #include "media/make.h"
 
 #define MESSY AVB_SOURCE_DIR "/../shared/data/messy/"
@@ -213,11 +215,41 @@ static void heard(void **state) {
     }
 }
 
+/* Every file is planned and cut, or refused with a reason; what is cut has both streams and the length of its span. */
+static void cut(void **state) {
+    (void)state;
+    BalCutRule rule = bal_cut_rule_default(false);
+    BalCutSpec spec = bal_cut_spec_default();
+    int n_cut = 0;
+    rule.clip_s = 0.8;
+    for (int i = 0; i < N_FILES; i++) {
+        char path[512];
+        BalCutPlan p = {0};
+        BalCutResult r = {0};
+        BalError err = {0};
+        snprintf(path, sizeof path, MESSY "%s", files[i].name);
+        double t = bal_now_s();
+        BalStatus rc = bal_cut_plan(path, &rule, NULL, &p, &err);
+        if (rc == BAL_OK && p.n_spans > 0) rc = bal_cut(path, &p.span[0], &spec, NULL, scratch("clip.mp4"), &r, &err);
+        if (bal_now_s() - t > 60) fail_msg("%s took %.0f s", files[i].name, bal_now_s() - t);
+        if (rc < 0 && (rc != BAL_E_MEDIA || !err.text[0]))
+            fail_msg("%s: %s: %s", files[i].name, bal_status_name(rc), err.text);
+        if (rc == BAL_OK && p.n_spans > 0) {
+            n_cut++;
+            assert_true(files[i].usable & HERE || files[i].usable == BOTH);
+            assert_true(fabs(r.probe.duration_s - 0.8) < 0.1 && r.probe.audio.index >= 0 && r.probe.video.index >= 0);
+        }
+        bal_cut_plan_reset(&p);
+    }
+    if (n_cut < 30) fail_msg("only %d files gave a clip", n_cut);
+}
+
 int main(void) {
     if (!bal_is_dir(MESSY)) {
         printf("no ../shared/data/messy: skipped\n");
         return 77;
     }
-    const struct CMUnitTest tests[] = {cmocka_unit_test(probed), cmocka_unit_test(decoded), cmocka_unit_test(heard)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(probed), cmocka_unit_test(decoded), cmocka_unit_test(heard),
+                                       cmocka_unit_test(cut)};
+    return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

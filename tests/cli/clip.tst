@@ -1,0 +1,35 @@
+# Videos to clips: what is printed and written, wrong usage, bad input. The films are the fuzzer's seeds.
+0	^usage: avbalance clip VIDEO\|LIST\|FOLDER	-	$A clip --help
+0	^\* silent 	-	$A clip --help
+2	-	--out.*required|needs --out|--out	$A clip x.mp4
+2	-	something is missing: avbalance clip	$A clip -o d
+0	-	-	cp $D/../../fuzz/corpus/media/h264.mp4 film.mp4; cp $D/../../fuzz/corpus/media/s.wav .; cp $D/../../fuzz/corpus/media/vp8.webm abcdefghijk.webm; mkdir -p lab/dog && cp film.mp4 lab/dog/; printf '<html>' >page.mp4
+# two inputs of five give clips; the others stand with their reasons
+0	^d: 4 clips of 5 videos$	-	$A clip film.mp4 abcdefghijk.webm page.mp4 none.mp4 s.wav -o d --seconds 1 --grid --reject none
+0	^abcdefghijk_1,clips/abcdefghijk_1\.mp4,,,0,1,abcdefghijk$	-	cat d/manifest.csv
+0	^local:sha256:[0-9a-f]{16},page\.mp4,,,plan,unusable,not a media file	-	cat d/rejects.csv
+0	,none\.mp4,,,list,missing,the file is not there$	-	cat d/rejects.csv
+0	,s\.wav,,,plan,no-video,has no picture stream$	-	cat d/rejects.csv
+0	^abcdefghijk,abcdefghijk\.webm,2\.048,,2,0$	-	cat d/videos.csv
+0	^4$	-	ls d/clips | wc -l
+0	h264 64x48 30 fps, aac 48000 Hz x2	-	$A probe d/clips/abcdefghijk_1.mp4
+# again: nothing to do; other settings are refused, -f makes anew; a folder of something else stays
+0	"resumed": *4	d was complete already	$A clip film.mp4 abcdefghijk.webm page.mp4 none.mp4 s.wav -o d --seconds 1 --grid --reject none --json
+5	-	d/journal\.jsonl: begun with other settings	$A clip film.mp4 -o d --seconds 2 --grid
+0	^d: 1 clips of 1 videos	-	$A clip film.mp4 -o d --seconds 2 --grid --reject none -f
+0	^1$	-	ls d/clips | wc -l
+2	-	lab holds dog but no clips of an earlier call	$A clip film.mp4 -o lab
+2	-	lab holds dog but no clips of an earlier call	$A clip film.mp4 -o lab -f
+# labels of folders reach the manifest, and ingest takes it as it is
+0	^dog/film_0,clips/dog_film_0-[0-9a-f]{8}\.mp4,dog,train,0,1,dog/film$	-	$A clip lab -o l --seconds 1 --grid --reject none -q >/dev/null && cat l/manifest.csv
+0	2 of 2 clips stored	*	$A ingest l/manifest.csv -o s --val-share 0
+# filters
+3	-	not one clip could be made of 1 videos; each stands with its reason in f/rejects.csv	$A clip film.mp4 -o f --seconds 1 --grid --require rotated
+0	filter,rotated,not found: 	-	cat f/rejects.csv
+2	-	--reject: no finding is called silnt, did you mean silent	$A clip film.mp4 -o g --reject dc,silnt
+2	-	no clip is unusable	$A clip film.mp4 -o g --reject unusable
+# lists
+3	-	no manifest dialect is recognised	printf 'what,is,this\n' >odd.csv; $A clip odd.csv -o g
+3	-	none\.mp4: the file is not there \(list: missing\)	$A clip none.mp4 -o g --on-error stop
+2	-	download command: \{out\} does not stand in it	$A clip film.mp4 -o g --download 'x -- {id}'
+0	^ABCDEFGHIJK_000010_000012,clips/ABCDEFGHIJK_000010_000012.mp4,dog,test,0,2,ABCDEFGHIJK$	-	printf 'label,youtube_id,time_start,time_end,split\ndog,ABCDEFGHIJK,10,12,test\n' >k.csv; printf 'cp film.mp4 "$1"\n' >get.sh; $A clip k.csv -o k --reject none -q --download 'sh get.sh {out} {start} -- {id}' >/dev/null; cat k/manifest.csv
