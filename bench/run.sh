@@ -10,6 +10,9 @@ build=$1 out=${2:-/dev/null}
             "$build/bench/bench_step" "${cell%:*}" "${cell#*:}" "$type" 7
         done
     done
+    for size in 224 256; do
+        for type in f32 bf16; do "$build/bench/bench_slowfast" "$size" "$type" 5; done
+    done
     "$build/tests/engine/test_engine_ops" --bench
     if command -v ffmpeg >/dev/null 2>&1; then
         sh "$here/ingest.sh" "$build/bench/bench_decode" "$build/bench/clips" 5

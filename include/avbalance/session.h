@@ -21,6 +21,8 @@ typedef struct BalSessionConfig {
     int n_slots;                         /* passes alive at once (default 1) */
     int n_grads;                         /* gradient buffers (default 1; 0: inference only) */
     int n_sweeps;                        /* backward sweeps that one forward pass must survive (default 1) */
+    bool fold;                           /* n_grads 0 only: batch norm and ReLU become part of the convolution before
+                                            them, which changes rounding and halves the passes over memory */
     uint64_t seed;                       /* of the initial weights */
 } BalSessionConfig;
 BAL_API BalSessionConfig bal_session_config_default(void);

@@ -22,6 +22,9 @@
  *   slice      [0]                                              out      [0]                           (channels from `first` on)
  *   scale      [0], coef: [n] floats of the backend's memory    out      [0]
  *
+ * conv with `residual` or `relu` is y = relu(conv(x[0]) + x[1]), forward in eval mode only: what a planner that folds batch norm into
+ * the convolution before it (fold.c) makes of the two.
+ *
  * linear writes only the columns of dw that meet x, and with bias_share != 1 that share of the bias' gradient.
  *
  * bn with `pool` set is y = maxpool(relu(bn(x))), the window in kernel, stride and pad, never with a residual. The planner asks
@@ -71,7 +74,7 @@ typedef struct BalOp { /* shapes are those of the real batch: dim[0] = n * rows 
     BalDtype dtype; /* of values of rank > 2; parameters, state, dw and saved statistics are float32 */
     int rows;       /* mean, mul, scale: rows per clip of in[0] */
     int kernel[3], stride[3], pad[3]; /* conv, pools: K H W; rank 4: [0] is 1,1,0 */
-    bool bias, relu, residual, pool;  /* conv, linear / bn / bn / bn: see above */
+    bool bias, relu, residual, pool;  /* conv, linear / bn, conv / bn, conv / bn: see above */
     bool no_dx;           /* conv: dx[0] is never wanted (x is an input); the same in all phases of a layer */
     double eps, momentum; /* bn */
     int first;            /* slice: first channel; linear: first column of the weight that meets x */

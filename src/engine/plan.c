@@ -60,8 +60,37 @@ static int fused_pool(const PlanFor *f, const BalOp *bn, int node, int n, BalOp 
     return f->backend->supports(f->self, fused) ? pool : -1;
 }
 
+/* What the convolution `conv` becomes when what follows is folded into it, at the place of that node, whose other input has been computed
+ * by then; -1: nothing is folded. *norm: the batch norm, -1: a ReLU alone. */
+static int folded(const PlanFor *f, int conv, int n, BalOp *fused, int *norm) {
+    const BalGraph *g = f->graph;
+    int next = -1;
+    if (!f->fold || g->node[conv].op.kind != BAL_OP_CONV || uses(g, g->node[conv].out, &next) != 1 || next < 0)
+        return -1;
+    const BalOp after = bal_plan_op(f, next, n);
+    if ((after.kind != BAL_OP_BN && after.kind != BAL_OP_RELU) || g->node[next].in[0] != g->node[conv].out) return -1;
+    *norm = after.kind == BAL_OP_BN ? next : -1;
+    *fused = bal_plan_op(f, conv, n);
+    fused->bias = fused->bias || *norm >= 0;
+    fused->relu = after.relu || after.kind == BAL_OP_RELU;
+    fused->residual = after.residual;
+    fused->n_in = after.n_in;
+    fused->in[1] = after.in[1];
+    return f->backend->supports(f->self, fused) ? next : -1;
+}
+
 static bool tracked(const PlanFor *f, BalVal v) {
     return graph_producer(f->graph, v)->tracked;
+}
+
+/* The node `next`, folded into the convolution before it. */
+static void list_folded(Plan *p, const PlanFor *f, int next, int conv, const BalOp *op, int norm) {
+    const GraphNode *node = &f->graph->node[conv], *last = &f->graph->node[next];
+    PlanOp *o = &p->op[p->n_ops];
+    *o = (PlanOp){.op = *op, .node = conv, .norm = norm, .out = last->out, .saved = -1};
+    for (int k = 0; k < BAL_MAX_IN; k++) o->in[k] = last->in[k], o->dx[k] = -1;
+    o->in[0] = node->in[0];
+    p->value[o->out - 1].op = p->n_ops++;
 }
 
 static void list_ops(Plan *p, const PlanFor *f) {
@@ -70,9 +99,17 @@ static void list_ops(Plan *p, const PlanFor *f) {
         const GraphNode *node = &g->node[i];
         if (!node->live || node->op.kind == BAL_OP_INPUT) continue;
         if (p->value[node->out - 1].op >= 0) continue; /* the pool of a fused pair */
+        BalOp fold;
+        int norm = -1;
+        if (p->mode == BAL_MODE_EVAL && folded(f, i, p->n, &fold, &norm) >= 0) continue; /* comes with the next */
+        const int before = node->op.n_in ? (int)node->in[0] - 1 : -1;
+        if (p->mode == BAL_MODE_EVAL && before >= 0 && folded(f, before, p->n, &fold, &norm) == i) {
+            list_folded(p, f, i, before, &fold, norm);
+            continue;
+        }
         PlanOp *o = &p->op[p->n_ops];
         BalOp fused;
-        *o = (PlanOp){.op = bal_plan_op(f, i, p->n), .node = i, .out = node->out, .saved = -1};
+        *o = (PlanOp){.op = bal_plan_op(f, i, p->n), .node = i, .norm = -1, .out = node->out, .saved = -1};
         o->op.no_dx = !tracked(f, node->in[0]);
         o->backward = in_training(p) && node->tracked;
         for (int k = 0; k < BAL_MAX_IN; k++) o->in[k] = node->in[k], o->dx[k] = -1;

@@ -15,6 +15,7 @@ typedef struct Piece { /* a stretch of the arena, needed from step `from` to ste
 typedef struct PlanOp {
     BalOp op; /* shapes of the real batch */
     int node; /* of the parameters */
+    int norm; /* of the batch norm that is folded into this convolution's parameters (fold.c), -1: none */
     BalVal in[BAL_MAX_IN], out;
     bool backward; /* its output has a gradient */
     BalKernel *forward_kernel, *backward_kernel;
@@ -45,6 +46,7 @@ typedef struct PlanFor { /* what a plan is made for */
     void *self;
     BalDtype dtype;
     int n_sweeps;
+    bool fold; /* in eval mode batch norms and ReLUs become part of the convolution before them */
 } PlanFor;
 
 BAL_MUST_USE BalStatus bal_plan_create(Plan **out, const PlanFor *f, int n, BalMode mode, BalError *err);

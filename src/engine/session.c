@@ -43,6 +43,7 @@ size_t bal_session_bytes(const BalSession *s) {
 static BalStatus check_config(const BalGraph *g, const BalSessionConfig *c, BalError *err) {
     if (!g->finished) return BAL_FAIL(err, BAL_E_ARG, "the graph of a session must be finished first");
     if (!c->backend) return BAL_FAIL(err, BAL_E_ARG, "a session needs a backend");
+    if (c->fold && c->n_grads) return BAL_FAIL(err, BAL_E_ARG, "only a session without gradients can fold batch norm");
     if (c->batch < 1 || c->n_slots < 1 || c->n_grads < 0 || c->n_sweeps < 1 || c->threads < 0)
         return BAL_FAIL(err, BAL_E_ARG,
                         "session of %d clips, %d slots, %d gradients, %d sweeps, %d threads is not possible", c->batch,
@@ -74,9 +75,10 @@ static BalStatus slots_open(BalSession *s, BalError *err) {
 static BalStatus session_open(BalSession *s, BalError *err) {
     const BalBackendConfig cfg = {.threads = s->cfg.threads};
     BAL_TRY(s->b->open(&s->self, &cfg, err));
-    s->plan_for = (PlanFor){s->g, s->b, s->self, s->cfg.dtype, s->cfg.n_sweeps};
+    s->plan_for = (PlanFor){s->g, s->b, s->self, s->cfg.dtype, s->cfg.n_sweeps, s->cfg.fold};
     BAL_TRY(check_support(s, err));
     BAL_TRY(slots_open(s, err));
+    if (s->cfg.fold) BAL_TRY(bal_alloc(&s->folded, (size_t)s->g->n_nodes, sizeof *s->folded, err));
     BAL_TRY(bal_session_params_open(s, err));
     return bal_session_init(s, err);
 }
@@ -121,10 +123,12 @@ void bal_session_destroy(BalSession **session) {
     for (int i = 0; s->slot && i < s->cfg.n_slots; i++) slot_close(s, &s->slot[i]);
     if (s->self) {
         blocks_close(s);
+        bal_session_unfold(s);
         s->b->close(s->self);
     }
     bal_free(s->plan);
     bal_free(s->slot);
+    bal_free(s->folded);
     bal_free(s->grad);
     bal_free(s->place);
     bal_free(s->host);
@@ -245,6 +249,10 @@ static BalArgs op_args(const BalSession *s, const Slot *slot, const PlanOp *o) {
         if (node->param[i] >= 0) a.w[i] = param_at(s, node->param[i]);
         if (node->param[i + 2] >= 0) a.state[i] = param_at(s, node->param[i + 2]);
     }
+    if (o->norm >= 0) {
+        a.w[0] = s->folded[o->node].w;
+        a.w[1] = s->folded[o->node].b;
+    }
     return a;
 }
 
@@ -259,6 +267,7 @@ BalStatus bal_session_forward(BalSession *s, int slot, int n, BalMode mode, BalE
     at->plan = NULL;
     BAL_TRY(find_plan(s, n, mode, &plan, err));
     BAL_TRY(enlarge(s, &at->arena, &at->arena_bytes, plan->arena_bytes, err));
+    if (s->folded) BAL_TRY(bal_session_fold(s, plan, err));
     at->plan = plan;
     at->sweeps = 0;
     for (int i = 0; i < s->g->n_outputs; i++) at->seed[i].set = false;

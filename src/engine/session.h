@@ -31,6 +31,12 @@ typedef struct Slot {
     int sweeps; /* backward sweeps since then */
 } Slot;
 
+typedef struct Folded { /* weight and bias of a convolution with the batch norm behind it folded in */
+    float *w, *b;
+    size_t w_floats, b_floats;
+    uint64_t version; /* of the parameters that they are made from */
+} Folded;
+
 struct BalSession {
     BalSessionConfig cfg;
     const BalGraph *g;
@@ -43,6 +49,7 @@ struct BalSession {
     uint64_t version; /* of w */
     int64_t batches;  /* forward passes in train mode: torch's num_batches_tracked */
     Slot *slot;
+    Folded *folded; /* by node, with cfg.fold */
     Plan **plan;
     int n_plans;
     size_t cap_plans;
@@ -60,6 +67,9 @@ BAL_MUST_USE BalStatus bal_session_check_grad(const BalSession *s, int grad, Bal
 static inline bool param_meets(const GraphParam *p, unsigned tags) {
     return p->is.trainable && (!tags || (p->is.tags & tags));
 }
+/* fold.c: the folded parameters of a plan, made anew where they are older than the weights. */
+BAL_MUST_USE BalStatus bal_session_fold(BalSession *s, const Plan *plan, BalError *err);
+void bal_session_unfold(BalSession *s); /* frees */
 /* Where parameter i is, in the block of weights or of running statistics. */
 static inline float *param_at(const BalSession *s, int i) {
     return (s->g->param[i].is.trainable ? s->w : s->state) + s->place[i].at;

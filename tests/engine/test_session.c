@@ -1,5 +1,6 @@
 /* Sessions on every backend: sweeps, slots, modes, batch sizes, memory; gradients of a whole network by finite differences. */
 #include "engine/net.h"
+#include "base/hash.h"
 
 static const unsigned all_outputs = (1u << NET_OUTPUTS) - 1;
 
@@ -318,6 +319,48 @@ static void an_update_of_nothing(void **state) {
     net_close(&net);
 }
 
+/* Folding batch norm changes rounding, not results; also after the weights have changed. What is saved is what was loaded. */
+static void folding(void **state) {
+    (void)state;
+    BalError err = {0};
+    assert_int_equal(scratch_open(NULL), 0);
+    for (int b = 0; b < bal_backend_count(); b++) {
+        Net net = net_open(net_backend(b), 1, 1), folded = {.g = net.g, .n_params = net.n_params};
+        BalSessionConfig cfg = bal_session_config_default();
+        cfg.backend = net_backend(b);
+        cfg.threads = 2;
+        cfg.batch = NET_CLIPS;
+        cfg.fold = true;
+        assert_fails(bal_session_create(&folded.s, net.g, &cfg, &err), BAL_E_ARG, "fold");
+        cfg.n_grads = 0;
+        assert_ok(bal_session_create(&folded.s, net.g, &cfg, &err));
+        for (int round = 0; round < 2; round++) {
+            for (int i = 0; i < 4; i++) net_forward(&net, 0, NET_CLIPS, BAL_MODE_TRAIN, (uint64_t)(9 * round + i));
+            assert_ok(bal_session_save(net.s, scratch("net"), NULL, &err));
+            assert_ok(bal_session_load(folded.s, scratch("net"), false, &err));
+            const int clips = NET_CLIPS - round; /* another plan */
+            net_forward(&net, 0, clips, BAL_MODE_EVAL, 40);
+            net_forward(&folded, 0, clips, BAL_MODE_EVAL, 40);
+            for (int i = 0; i < NET_OUTPUTS; i++) {
+                const int n = clips * net_width[i];
+                float *x = calloc((size_t)n, sizeof *x), *y = calloc((size_t)n, sizeof *y);
+                assert_ok(bal_session_get(net.s, 0, net_output[i], x, &err));
+                assert_ok(bal_session_get(folded.s, 0, net_output[i], y, &err));
+                assert_same(net_output[i], y, x, n, 1e-5);
+                free(x), free(y);
+            }
+        }
+        assert_ok(bal_session_save(folded.s, scratch("folded"), NULL, &err));
+        char a[65], c[65];
+        assert_ok(bal_sha256_file(scratch("net"), a, &err));
+        assert_ok(bal_sha256_file(scratch("folded"), c, &err));
+        assert_string_equal(a, c);
+        bal_session_destroy(&folded.s);
+        net_close(&net);
+    }
+    assert_int_equal(scratch_close(NULL), 0);
+}
+
 static void wrong_use(void **state) {
     (void)state;
     BalError err = {0};
@@ -547,6 +590,7 @@ int main(void) {
         cmocka_unit_test(an_update_of_nothing),
         cmocka_unit_test(a_frozen_scope_stays_as_it_is),
         cmocka_unit_test(a_gate_can_be_overridden),
+        cmocka_unit_test(folding),
         cmocka_unit_test(wrong_use),
         cmocka_unit_test(inputs_that_are_zero),
         cmocka_unit_test(graph_mistakes),

@@ -61,7 +61,7 @@ static void draw_all(BalSession *s, const BalJson *order, uint32_t seed, bool pl
     free(w);
 }
 
-static BalSession *session(const BalGraph *g, const char *backend) {
+static BalSession *session(const BalGraph *g, const char *backend, bool fold) {
     BalError err = {0};
     BalSession *s;
     BalSessionConfig cfg = bal_session_config_default();
@@ -69,6 +69,7 @@ static BalSession *session(const BalGraph *g, const char *backend) {
     cfg.batch = 1;
     cfg.threads = 2;
     cfg.n_grads = 0;
+    cfg.fold = fold;
     assert_ok(bal_session_create(&s, g, &cfg, &err));
     return s;
 }
@@ -142,7 +143,7 @@ static void check_head(const float z[4][5], const BalJson *v) {
     }
 }
 
-static void run_slowfast(const char *backend, bool trace) {
+static void run_slowfast(const char *backend, bool trace, bool fold) {
     static const char *const stages[] = {"s1.p0",      "s1.p1",      "s1_fuse.p0", "s2.p0",      "s2.p1",
                                          "s2_fuse.p0", "s3.p0",      "s3.p1",      "s3_fuse.p0", "s4.p0",
                                          "s4.p1",      "s4_fuse.p0", "s5.p0",      "s5.p1"};
@@ -155,7 +156,7 @@ static void run_slowfast(const char *backend, bool trace) {
     assert_ok(bal_graph_create(&g, &err));
     bal_slowfast(g, &net);
     assert_ok(bal_graph_finish(g, &err));
-    BalSession *s = session(g, backend);
+    BalSession *s = session(g, backend, fold);
     draw_all(s, member(v, "order"), (uint32_t)bal_json_int(member(v, "weights_seed"), 0), false);
     set_clip(s, v);
     assert_ok(bal_session_forward(s, 0, 1, BAL_MODE_EVAL, &err));
@@ -170,10 +171,7 @@ static void run_slowfast(const char *backend, bool trace) {
 
 static void slowfast_stages(void **state) {
     (void)state;
-    for (int i = 0; i < bal_backend_count(); i++) {
-        run_slowfast(bal_backend_name(i, NULL, NULL), true);
-        run_slowfast(bal_backend_name(i, NULL, NULL), false);
-    }
+    for (int i = 0; i < 4 * bal_backend_count(); i++) run_slowfast(bal_backend_name(i / 4, NULL, NULL), i & 1, i & 2);
 }
 
 static int by_text(const void *a, const void *b) {
@@ -235,7 +233,7 @@ static void slowfast_lists(void **state) {
 }
 
 /* ---- VGGish ---- */
-static void run_vggish(const char *backend) {
+static void run_vggish(const char *backend, bool fold) {
     enum { PATCHES = 2, E = 4, CLASSES = 3 };
     const BalVggish net = {{2, 3, 4, 4, 5, 5}, {7, 7}, E};
     BalError err = {0};
@@ -250,7 +248,7 @@ static void run_vggish(const char *backend) {
     bal_graph_output(g, "features", f);
     bal_graph_output(g, "logits", bal_graph_linear(g, "head", f, CLASSES, true, 0));
     assert_ok(bal_graph_finish(g, &err));
-    BalSession *s = session(g, backend);
+    BalSession *s = session(g, backend, fold);
     draw_all(s, member(v, "order"), (uint32_t)bal_json_int(member(v, "weights_seed"), 0), true);
     uint32_t seed = (uint32_t)bal_json_int(member(v, "input_seed"), 0);
     draw(&seed, x, PATCHES * 96 * 64, 2, 0);
@@ -268,7 +266,7 @@ static void run_vggish(const char *backend) {
 
 static void vggish_stages(void **state) {
     (void)state;
-    for (int i = 0; i < bal_backend_count(); i++) run_vggish(bal_backend_name(i, NULL, NULL));
+    for (int i = 0; i < 2 * bal_backend_count(); i++) run_vggish(bal_backend_name(i / 2, NULL, NULL), i & 1);
 }
 
 static void vggish_list(void **state) {

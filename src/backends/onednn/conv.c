@@ -3,7 +3,11 @@
  * Values are handed over in our own layout (layout.c), weights in the layout each primitive asks for (weights.c), so that in the
  * usual networks nothing is reordered but weights. Where oneDNN has no fast kernel for our layout (odd channel counts, machines
  * without AVX-512) it may pick its own, and values pass through the scratch memory. Its reference kernels are never accepted: they
- * are 20 to 1000 times slower and would look like a hang. */
+ * are 20 to 1000 times slower and would look like a hang.
+ *
+ * A residual and a ReLU behind the convolution (batch norm folded, eval mode) are part of oneDNN's pass where it has such a kernel in
+ * our layout, else one more pass of ours over the output. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include "backends/onednn/onednn.h"
@@ -26,7 +30,7 @@ typedef struct Pass { /* one primitive and its tensors */
     BalDirection direction;
     dnnl_primitive_t prim;
     Port port[N_PORTS];
-    dnnl_memory_t bias, scratchpad;
+    dnnl_memory_t bias, scratchpad, residual; /* residual: added within the pass */
     size_t scratchpad_bytes, bias_at, sum_at; /* sum_at: weight gradient to be added */
     BalWeightCopy *copy;
 } Pass;
@@ -36,14 +40,15 @@ typedef struct BalConv {
     BalWinograd *winograd[3]; /* instead of the pass, by BalDirection */
     Pass pass[3];             /* by BalDirection; prim NULL: not prepared */
     size_t pad_at, pad_bytes; /* input (and its gradient) with padded channels */
+    bool finish;              /* residual and ReLU are still to be done after the pass */
 } BalConv;
 
-typedef struct Attempt {
-    bool our_data, our_weights;
-} Attempt;
-/* From the best to the last resort. */
-static const Attempt attempts[] = {{true, false}, {false, false}};
-static const Attempt attempts_weights[] = {{true, true}, {true, false}, {false, false}};
+/* What is asked of oneDNN, from the best to the last resort. Unfolding windows for a matrix product (gemm) loses more than changing the
+ * layout of values does. FINISH: with residual and ReLU. */
+typedef enum Attempt { OUR_DATA = 1, OUR_WEIGHTS = 2, BY_GEMM = 4, FINISH = 8 } Attempt;
+static const unsigned attempts_finish[] = {OUR_DATA | FINISH, FINISH};
+static const unsigned attempts[] = {OUR_DATA, 0, OUR_DATA | BY_GEMM, BY_GEMM};
+static const unsigned attempts_weights[] = {OUR_DATA | OUR_WEIGHTS, OUR_DATA, 0, OUR_DATA | BY_GEMM, BY_GEMM};
 
 static void pass_reset(BalOnednn *b, Pass *p) {
     for (int i = 0; i < N_PORTS; i++) {
@@ -55,6 +60,7 @@ static void pass_reset(BalOnednn *b, Pass *p) {
         bal_md_reset(&o->theirs);
     }
     if (p->bias) dnnl_memory_destroy(p->bias);
+    if (p->residual) dnnl_memory_destroy(p->residual);
     if (p->scratchpad) dnnl_memory_destroy(p->scratchpad);
     if (p->prim) dnnl_primitive_destroy(p->prim);
     bal_weight_release(b, &p->copy);
@@ -99,15 +105,15 @@ static void asked_reset(Asked *a) {
     bal_md_reset(&a->dst);
 }
 
-static dnnl_status_t ask(Asked *a, const BalOp *op, BalDirection direction, const Attempt *how) {
+static dnnl_status_t ask(Asked *a, const BalOp *op, BalDirection direction, unsigned how) {
     const int rank = op->in[0].rank;
     const bool has_bias = op->bias && direction != BAL_DIR_BWD_DATA;
     dnnl_dims_t dims = {op->out.dim[1], bal_weight_channels(op)};
     for (int i = 2; i < rank; i++) dims[i] = op->kernel[i + 3 - rank];
-    dnnl_status_t s = value_md(&a->src, &op->in[0], bal_weight_channels(op), op->dtype, !how->our_data);
-    if (!s) s = value_md(&a->dst, &op->out, op->out.dim[1], op->dtype, !how->our_data);
-    if (!s && how->our_weights) s = bal_weight_md(op, &a->weights);
-    if (!s && !how->our_weights)
+    dnnl_status_t s = value_md(&a->src, &op->in[0], bal_weight_channels(op), op->dtype, !(how & OUR_DATA));
+    if (!s) s = value_md(&a->dst, &op->out, op->out.dim[1], op->dtype, !(how & OUR_DATA));
+    if (!s && (how & OUR_WEIGHTS)) s = bal_weight_md(op, &a->weights);
+    if (!s && !(how & OUR_WEIGHTS))
         s = bal_md_init(&a->weights, rank, dims,
                         op->dtype == BAL_BF16 && direction != BAL_DIR_BWD_WEIGHTS ? dnnl_bf16 : dnnl_f32,
                         dnnl_format_tag_any);
@@ -130,21 +136,24 @@ static dnnl_status_t ask(Asked *a, const BalOp *op, BalDirection direction, cons
 
 /* The primitive's description for one attempt, NULL where oneDNN has none but its reference code (named in `info`). */
 static dnnl_primitive_desc_t describe(BalOnednn *b, const BalOp *op, BalDirection direction, bool inference,
-                                      const Attempt *how, char *info, size_t info_size) {
+                                      unsigned how, char *info, size_t info_size) {
     Asked a = {0}, f = {0};
     dnnl_primitive_desc_t pd = NULL, hint = NULL;
+    dnnl_primitive_attr_t attr = NULL;
+    if ((how & FINISH) && op->residual && !(how & OUR_DATA)) return NULL; /* the residual comes in our layout */
     dnnl_status_t s = ask(&a, op, direction, how);
     a.desc.inference = inference;
     if (!s && direction != BAL_DIR_FWD) {
-        const Attempt direct = {how->our_data, false};
-        s = ask(&f, op, BAL_DIR_FWD, &direct);
+        s = ask(&f, op, BAL_DIR_FWD, how & ~OUR_WEIGHTS);
         if (!s) s = bal_conv_pd(&hint, b->engine, &f.desc, NULL, NULL);
     }
-    if (!s) s = bal_conv_pd(&pd, b->engine, &a.desc, b->attr, hint);
+    if (!s && (how & FINISH)) s = bal_conv_attr(&attr, op->residual ? &a.dst : NULL, op->relu);
+    if (!s) s = bal_conv_pd(&pd, b->engine, &a.desc, attr ? attr : b->attr, hint);
+    if (attr) dnnl_primitive_attr_destroy(attr);
     const char *name = NULL;
     if (!s) s = dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, &name);
     if (!s) snprintf(info, info_size, "%s", name);
-    if (pd && (s || strstr(info, "ref"))) {
+    if (pd && (s || strstr(info, "ref") || (!(how & BY_GEMM) && strstr(info, "gemm")))) {
         dnnl_primitive_desc_destroy(pd);
         pd = NULL;
     }
@@ -169,7 +178,8 @@ static BalStatus port_init(BalOnednn *b, Port *p, const_dnnl_primitive_desc_t pd
 }
 
 /* Fill p from its description: tensors, changes of layout, scratchpad. */
-static BalStatus pass_init(BalOnednn *b, const BalOp *op, Pass *p, const_dnnl_primitive_desc_t pd, BalError *err) {
+static BalStatus pass_init(BalOnednn *b, const BalOp *op, Pass *p, const_dnnl_primitive_desc_t pd, bool residual,
+                           BalError *err) {
     static const dnnl_query_t query[3][N_PORTS] = {
         {dnnl_query_src_md, dnnl_query_weights_md, dnnl_query_dst_md},
         {dnnl_query_diff_src_md, dnnl_query_weights_md, dnnl_query_diff_dst_md},
@@ -196,30 +206,46 @@ static BalStatus pass_init(BalOnednn *b, const BalOp *op, Pass *p, const_dnnl_pr
         if (!s) s = bal_memory_init(&p->bias, &bias, b->engine);
         bal_md_reset(&bias);
     }
+    if (!s && residual) s = bal_memory_init(&p->residual, &p->port[DST].ours, b->engine);
     return BAL_DNNL(s, err);
 }
 
+/* The first of a list of attempts that there is; BAL_END: none. */
+static BalStatus pass_try(BalOnednn *b, const BalOp *op, Pass *p, bool inference, const unsigned *list, size_t n,
+                          char *info, size_t info_size, BalError *err) {
+    for (size_t i = 0; i < n; i++) {
+        dnnl_primitive_desc_t pd = describe(b, op, p->direction, inference, list[i], info, info_size);
+        if (!pd) continue;
+        BalStatus rc = pass_init(b, op, p, pd, (list[i] & FINISH) && op->residual, err);
+        dnnl_primitive_desc_destroy(pd);
+        return rc;
+    }
+    return BAL_END;
+}
+
+/* *finish: residual and ReLU are left to be done after the pass. */
 static BalStatus pass_prepare(BalOnednn *b, const BalOp *op, Pass *p, BalDirection direction, bool inference,
-                              BalError *err) {
+                              bool *finish, BalError *err) {
     static const char *const text[] = {"forward", "backward-data", "backward-weights"};
     const bool w = direction == BAL_DIR_BWD_WEIGHTS;
-    const Attempt *list = w ? attempts_weights : attempts;
-    const size_t n = w ? sizeof attempts_weights / sizeof *list : sizeof attempts / sizeof *list;
     char info[80] = "none";
-    for (size_t i = 0; i < n; i++) {
-        dnnl_primitive_desc_t pd = describe(b, op, direction, inference, &list[i], info, sizeof info);
-        if (!pd) continue;
-        p->direction = direction;
-        BalStatus rc = pass_init(b, op, p, pd, err);
-        dnnl_primitive_desc_destroy(pd);
-        return rc < 0 ? bal_error_add(err, rc, "preparing %s (%s)", op->name, text[direction]) : BAL_OK;
-    }
-    return BAL_FAIL(
-        err, BAL_E_BACKEND,
-        "layer %s: oneDNN %d.%d has no fast %s convolution in %s for it (best it offers: %s); use the backend "
-        "\"reference\" or another type",
-        op->name, dnnl_version()->major, dnnl_version()->minor, text[direction], op->dtype == BAL_BF16 ? "bf16" : "f32",
-        info);
+    BalStatus rc = BAL_END;
+    p->direction = direction;
+    *finish = direction == BAL_DIR_FWD && (op->relu || op->residual);
+    if (*finish) rc = pass_try(b, op, p, inference, attempts_finish, 2, info, sizeof info, err);
+    if (rc == BAL_OK) *finish = false;
+    if (rc == BAL_END)
+        rc = pass_try(b, op, p, inference, w ? attempts_weights : attempts,
+                      w ? sizeof attempts_weights / sizeof *attempts : sizeof attempts / sizeof *attempts, info,
+                      sizeof info, err);
+    if (rc == BAL_END)
+        return BAL_FAIL(
+            err, BAL_E_BACKEND,
+            "layer %s: oneDNN %d.%d has no fast %s convolution in %s for it (best it offers: %s); use the backend "
+            "\"reference\" or another type",
+            op->name, dnnl_version()->major, dnnl_version()->minor, text[direction],
+            op->dtype == BAL_BF16 ? "bf16" : "f32", info);
+    return rc < 0 ? bal_error_add(err, rc, "preparing %s (%s)", op->name, text[direction]) : BAL_OK;
 }
 
 /* ---- running ---- */
@@ -251,9 +277,10 @@ static BalStatus change(BalOnednn *b, Port *p, bool written, BalError *err) {
 }
 
 /* Run with each tensor at the address given; tensors whose layout differs pass through scratch. */
-static BalStatus pass_run(BalOnednn *b, Pass *p, void *const at[N_PORTS], void *bias, char *scratch, BalError *err) {
+static BalStatus pass_run(BalOnednn *b, Pass *p, void *const at[N_PORTS], void *bias, const void *residual,
+                          char *scratch, BalError *err) {
     static const int output[3] = {DST, SRC, WEIGHTS};
-    dnnl_exec_arg_t args[N_PORTS + 2];
+    dnnl_exec_arg_t args[N_PORTS + 3];
     int n = 0;
     for (int i = 0; i < N_PORTS; i++) {
         Port *o = &p->port[i];
@@ -265,6 +292,10 @@ static BalStatus pass_run(BalOnednn *b, Pass *p, void *const at[N_PORTS], void *
     if (p->bias) {
         BAL_TRY(BAL_DNNL(dnnl_memory_set_data_handle(p->bias, bias), err));
         args[n++] = (dnnl_exec_arg_t){p->direction == BAL_DIR_FWD ? DNNL_ARG_BIAS : DNNL_ARG_DIFF_BIAS, p->bias};
+    }
+    if (p->residual) {
+        BAL_TRY(BAL_DNNL(dnnl_memory_set_data_handle(p->residual, (void *)(uintptr_t)residual), err));
+        args[n++] = (dnnl_exec_arg_t){DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, p->residual};
     }
     BAL_TRY(BAL_DNNL(dnnl_memory_set_data_handle(p->scratchpad, scratch), err));
     args[n++] = (dnnl_exec_arg_t){DNNL_ARG_SCRATCHPAD, p->scratchpad};
@@ -289,15 +320,39 @@ static void *padded(BalOnednn *b, BalKernel *k, const BalArgs *a) {
     return pad.many;
 }
 
+typedef struct Finish { /* y = max(y + residual, low), element by element */
+    const BalOnednn *b;
+    const BalOp *op;
+    const BalArgs *a;
+} Finish;
+
+static void finish_part(void *arg, int t, int nt) {
+    static const float ones[BAL_LANES] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, zeros[BAL_LANES];
+    const Finish *f = arg;
+    const BalView v = bal_view(&f->op->out, f->op->dtype);
+    const size_t size = v.bf16 ? 2 : 4;
+    const char *r = f->op->residual ? f->a->x[1] : NULL;
+    char *y = f->a->y;
+    int64_t from, to;
+    bal_share((bal_view_count(&v) + 31) / 32, t, nt, &from, &to);
+    from *= 32;
+    to = to * 32 < bal_view_count(&v) ? to * 32 : bal_view_count(&v);
+    f->b->loops->apply(y + (size_t)from * size, r ? r + (size_t)from * size : NULL, y + (size_t)from * size, to - from,
+                       v.bf16, ones, zeros, f->op->relu ? 0 : -INFINITY);
+}
+
 static BalStatus conv_forward(BalOnednn *b, BalKernel *k, const BalArgs *a, BalError *err) {
     if (k->conv->winograd[BAL_DIR_FWD]) {
         bal_winograd_run(b, k->conv->winograd[BAL_DIR_FWD], &k->op, a);
-        return BAL_OK;
+    } else {
+        Pass *p = &k->conv->pass[BAL_DIR_FWD];
+        void *at[N_PORTS] = {padded(b, k, a), NULL, a->y};
+        BAL_TRY(weights_for(b, k, p, a, &at[WEIGHTS], err));
+        BAL_TRY(pass_run(b, p, at, (void *)(uintptr_t)a->w[1], a->x[1], a->scratch, err));
     }
-    Pass *p = &k->conv->pass[BAL_DIR_FWD];
-    void *at[N_PORTS] = {padded(b, k, a), NULL, a->y};
-    BAL_TRY(weights_for(b, k, p, a, &at[WEIGHTS], err));
-    return pass_run(b, p, at, (void *)(uintptr_t)a->w[1], a->scratch, err);
+    Finish f = {b, &k->op, a};
+    if (k->conv->finish) bal_par(b->threads, finish_part, &f);
+    return BAL_OK;
 }
 
 static BalStatus conv_backward_data(BalOnednn *b, BalKernel *k, const BalArgs *a, BalError *err) {
@@ -309,7 +364,7 @@ static BalStatus conv_backward_data(BalOnednn *b, BalKernel *k, const BalArgs *a
     Pad pad = {&k->op, a->dx[0], (char *)a->scratch + k->conv->pad_at, false};
     void *at[N_PORTS] = {k->conv->pad_bytes ? pad.many : a->dx[0], NULL, (void *)(uintptr_t)a->dy[0]};
     BAL_TRY(weights_for(b, k, p, a, &at[WEIGHTS], err));
-    BAL_TRY(pass_run(b, p, at, NULL, a->scratch, err));
+    BAL_TRY(pass_run(b, p, at, NULL, NULL, a->scratch, err));
     if (k->conv->pad_bytes) bal_par(b->threads, pad_part, &pad);
     return BAL_OK;
 }
@@ -319,7 +374,7 @@ static BalStatus conv_backward_weights(BalOnednn *b, BalKernel *k, const BalArgs
     float *sum = (float *)((char *)a->scratch + p->sum_at), *sum_bias = (float *)((char *)a->scratch + p->bias_at);
     const bool aside = a->add_dw || !a->dw[0], aside_bias = a->add_dw || !a->dw[1];
     void *at[N_PORTS] = {padded(b, k, a), aside ? sum : a->dw[0], (void *)(uintptr_t)a->dy[0]};
-    BAL_TRY(pass_run(b, p, at, aside_bias ? sum_bias : a->dw[1], a->scratch, err));
+    BAL_TRY(pass_run(b, p, at, aside_bias ? sum_bias : a->dw[1], NULL, a->scratch, err));
     if (a->add_dw && a->dw[0])
         BAL_TRY(bal_onednn_axpby(b, bal_onednn_param_floats(b, &k->op, 0), 1, sum, 1, a->dw[0], err));
     if (a->add_dw && a->dw[1] && k->op.bias)
@@ -367,12 +422,15 @@ static BalStatus direction_prepare(BalOnednn *b, BalKernel *k, BalDirection d, s
     BalConv *c = k->conv;
     const int size = bal_choose_winograd(b, &k->op, d);
     size_t bytes = 0;
+    bool no;
+    if (d == BAL_DIR_FWD) c->finish = k->op.relu || k->op.residual;
     if (size)
         BAL_TRY(bal_winograd_create(&c->winograd[d], b, &k->op, d, size, &bytes, err));
     else if (d == BAL_DIR_BWD_WEIGHTS && bal_choose_outer(b, &k->op))
         BAL_TRY(bal_outer_create(&c->outer, &k->op, &bytes, err));
     else
-        BAL_TRY(pass_prepare(b, &k->op, &c->pass[d], d, k->phase == BAL_FWD_EVAL, err));
+        BAL_TRY(pass_prepare(b, &k->op, &c->pass[d], d, k->phase == BAL_FWD_EVAL, d == BAL_DIR_FWD ? &c->finish : &no,
+                             err));
     *most = *most > bytes ? *most : bytes;
     return BAL_OK;
 }

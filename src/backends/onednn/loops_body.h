@@ -279,9 +279,39 @@ INLINE void maxpool_of(const BalPoolGeo *p, const void *x, void *y, uint8_t *ind
             for (o[2] = 0; o[2] < p->out[2]; o[2]++) pool_one(p, x, y, index, bf16, lanes, scale, shift, o, out++);
 }
 
+/* Output positions whose tap k falls inside the input. */
+INLINE Span inside_of(const BalPoolGeo *p, int axis, int k) {
+    const int low = p->pad[axis] - k, high = p->in[axis] - 1 + low, s = p->stride[axis];
+    const int to = high < 0 ? 0 : high / s + 1;
+    return (Span){low <= 0 ? 0 : (low + s - 1) / s, to < p->out[axis] ? to : p->out[axis]};
+}
+
+/* A plain map whose winners nobody asks for: row by row and tap by tap, as the compiler can make it fast. */
+static void maxpool_rows(const BalPoolGeo *p, const float *x, float *y) {
+    for (int i = 0; i < p->out[0] * p->out[1]; i++, y += p->out[2]) {
+        const int o[2] = {i / p->out[1], i % p->out[1]};
+        const Span tk = taps_of(p, 0, o[0]), th = taps_of(p, 1, o[1]);
+        for (int k = 0; k < p->out[2]; k++) y[k] = -INFINITY;
+        for (int a = tk.from; a < tk.to; a++)
+            for (int b = th.from; b < th.to; b++)
+                for (int c = 0; c < p->kernel[2]; c++) {
+                    const int64_t at_k = o[0] * p->stride[0] - p->pad[0] + a,
+                                  at_h = o[1] * p->stride[1] - p->pad[1] + b;
+                    const float *row = x + (at_k * p->in[1] + at_h) * p->in[2] + c - p->pad[2];
+                    const Span w = inside_of(p, 2, c);
+                    for (int k = w.from; k < w.to; k++) {
+                        const float v = row[k * p->stride[2]];
+                        y[k] = v <= y[k] ? y[k] : v;
+                    }
+                }
+    }
+}
+
 static void maxpool(const BalPoolGeo *p, const void *x, void *y, uint8_t *index, bool bf16, const float *scale,
                     const float *shift) {
-    if (p->lanes == 1)
+    if (p->lanes == 1 && !index && !bf16 && !scale)
+        maxpool_rows(p, x, y);
+    else if (p->lanes == 1)
         maxpool_of(p, x, y, index, bf16, 1, scale, shift);
     else if (bf16)
         maxpool_of(p, x, y, index, true, 16, scale, shift);

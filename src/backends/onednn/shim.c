@@ -118,6 +118,29 @@ dnnl_status_t bal_conv_pd(dnnl_primitive_desc_t *out, dnnl_engine_t engine, cons
 
 #endif
 
+static dnnl_status_t append_relu(dnnl_post_ops_t ops) {
+#if DNNL_VERSION_MAJOR >= 3
+    return dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0, 0);
+#else
+    return dnnl_post_ops_append_eltwise(ops, 1, dnnl_eltwise_relu, 0, 0);
+#endif
+}
+
+dnnl_status_t bal_conv_attr(dnnl_primitive_attr_t *out, const BalMd *residual, bool relu) {
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_post_ops_t ops = NULL;
+    dnnl_status_t s = dnnl_primitive_attr_create(&attr);
+    if (!s) s = dnnl_primitive_attr_set_scratchpad_mode(attr, dnnl_scratchpad_mode_user);
+    if (!s) s = dnnl_post_ops_create(&ops);
+    if (!s && residual) s = dnnl_post_ops_append_binary(ops, dnnl_binary_add, BAL_MD(residual));
+    if (!s && relu) s = append_relu(ops);
+    if (!s) s = dnnl_primitive_attr_set_post_ops(attr, ops);
+    if (ops) dnnl_post_ops_destroy(ops);
+    if (s && attr) dnnl_primitive_attr_destroy(attr);
+    if (!s) *out = attr;
+    return s;
+}
+
 bool bal_md_same(const BalMd *a, const BalMd *b) {
     return dnnl_memory_desc_equal(BAL_MD(a), BAL_MD(b));
 }

@@ -49,6 +49,10 @@ typedef struct BalConvDesc { /* src, weights and dst or their gradients; bias NU
 dnnl_status_t bal_conv_pd(dnnl_primitive_desc_t *out, dnnl_engine_t engine, const BalConvDesc *desc,
                           const_dnnl_primitive_attr_t attr, const_dnnl_primitive_desc_t hint);
 
+/* What follows the convolution in the same pass: + residual of layout `residual` (NULL: none), then (relu) max(0, .). *attr is
+ * made with the scratchpad left to the user. */
+dnnl_status_t bal_conv_attr(dnnl_primitive_attr_t *out, const BalMd *residual, bool relu);
+
 dnnl_status_t bal_memory_init(dnnl_memory_t *out, const BalMd *md, dnnl_engine_t engine);
 dnnl_status_t bal_reorder_init(dnnl_primitive_t *out, const BalMd *from, const BalMd *to, dnnl_engine_t engine);
 

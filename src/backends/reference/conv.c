@@ -61,7 +61,10 @@ void ref_conv_forward(const RefCall *c) {
         for (int64_t ic = 0; ic < in.c; ic++)
             plane_forward(op, &in, &out, c->x[0] + (n * in.c + ic) * in.space, c->w[0] + (oc * in.c + ic) * n_taps,
                           acc);
-        for (int64_t s = 0; s < out.space; s++) c->y[i * out.space + s] = (float)acc[s];
+        for (int64_t s = 0; s < out.space; s++) {
+            const double v = acc[s] + (op->residual ? c->x[1][i * out.space + s] : 0);
+            c->y[i * out.space + s] = (float)(op->relu && v < 0 ? 0 : v);
+        }
     }
 }
 
