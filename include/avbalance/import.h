@@ -22,7 +22,7 @@ typedef struct BalImportTensor {
 } BalImportTensor;
 
 /* Read the list of tensors of the file at `path`; *out is the caller's. Their values stay in the file, mapped, but for those of
- * compressed .npz. BAL_E_FORMAT: the file is damaged, of an unknown kind, or asks for what is not a tensor; BAL_E_UNSUPPORTED never. */
+ * compressed .npz. BAL_E_FORMAT: the file is damaged, of an unknown kind, or asks for what is not a tensor. */
 BAL_API BAL_MUST_USE BalStatus bal_import_open(BalImport **out, const char *path, BalError *err);
 BAL_API void bal_import_close(BalImport **w); /* accepts NULL inside */
 

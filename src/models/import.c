@@ -100,8 +100,13 @@ static bool is_safetensors(const BalMap *m) {
 static bool is_zip(const BalMap *m) {
     return begins(m, "PK\3\4", 4);
 }
+/* Its first pickle is one large integer; protocol 4 puts a frame before it. */
 static bool is_legacy(const BalMap *m) {
-    return begins(m, BAL_LEGACY_MAGIC, sizeof BAL_LEGACY_MAGIC - 1);
+    static const char number[] = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";
+    enum { PROTO = 2, FRAME = 9, NUMBER = sizeof number - 1 };
+    if (m->size < PROTO + FRAME + NUMBER || m->data[0] != 0x80) return false;
+    return !memcmp(m->data + PROTO, number, NUMBER) ||
+           (m->data[PROTO] == 0x95 && !memcmp(m->data + PROTO + FRAME, number, NUMBER));
 }
 static bool is_pickle(const BalMap *m) {
     return m->size > 2 && m->data[0] == 0x80 && m->data[1] >= 2 && m->data[1] <= 5;

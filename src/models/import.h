@@ -58,7 +58,6 @@ BAL_MUST_USE BalStatus bal_import_torch(BalImport *w, const BalZip *zip,
                                         BalError *err); /* an archive with a data.pkl */
 BAL_MUST_USE BalStatus bal_import_legacy(BalImport *w, BalError *err);
 BAL_MUST_USE BalStatus bal_import_pickle(BalImport *w, BalError *err);
-#define BAL_LEGACY_MAGIC "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
 
 /* ---- networks and how others call their tensors ---- */
 typedef struct BalWant {        /* a tensor of a network */

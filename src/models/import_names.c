@@ -1,4 +1,5 @@
 /* Which network a checkpoint is of, and whether it is all there: tensors of the file against what each network wants, in each spelling. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/mem.h"
@@ -278,6 +279,7 @@ static BalStatus find_network(const BalNetwork **out, const char *name, BalError
 
 static BalStatus decide(BalImport *w, const BalNetwork *only, Fit *best, int n_fits, const BalText *fits,
                         BalError *err) {
+    assert(best->network); /* there is at least one */
     if (n_fits > 1 && !only)
         return BAL_FAIL(err, BAL_E_ARG, "%s: several networks fit (%s): name the one that is meant", w->path,
                         bal_text_str(fits));

@@ -346,7 +346,8 @@ BalStatus bal_pickle_read(Pickle *p, const void *data, size_t n, const char *fil
     Machine m = {.p = p, .start = data, .at = data};
     *p = (Pickle){.file = file, .size = n};
     m.end = m.start + n;
-    BalStatus rc = run(&m, err);
+    BalStatus rc = bal_grow(&m.stack, &m.stack_cap, 64, sizeof *m.stack, err);
+    if (rc >= 0) rc = run(&m, err);
     bal_free(m.stack);
     bal_free(m.memo);
     if (rc < 0) bal_pickle_reset(p);

@@ -98,7 +98,9 @@ bool bal_pickle_is(const PickleNode *v, const char *text); /* a text or bytes of
 const PickleNode *bal_pickle_get(const Pickle *p, const PickleNode *dict, const char *key); /* NULL: none, or no dict */
 
 /* ---- between the two files ---- */
-BalStatus bal_pickle_bad(const Pickle *p, const char *what, BalError *err); /* BAL_E_FORMAT with file and place */
+static inline BalStatus bal_pickle_bad(const Pickle *p, const char *what, BalError *err) {
+    return BAL_FAIL(err, BAL_E_FORMAT, "%s: its pickle cannot be used: byte %zu: %s", p->file, p->at, what);
+}
 BAL_MUST_USE BalStatus bal_pickle_add(Pickle *p, PickleNode v, PickleRef *out, BalError *err);
 /* Put n nodes behind those of container `into`. */
 BAL_MUST_USE BalStatus bal_pickle_place(Pickle *p, PickleRef into, const PickleRef *from, size_t n, BalError *err);

@@ -73,10 +73,6 @@ static const struct {
                    {"i2", BAL_T_I16}, {"i1", BAL_T_I8},  {"u1", BAL_T_U8},  {"b1", BAL_T_BOOL}};
 
 /* ---- nodes ---- */
-BalStatus bal_pickle_bad(const Pickle *p, const char *what, BalError *err) {
-    return BAL_FAIL(err, BAL_E_FORMAT, "%s: its pickle cannot be used: byte %zu: %s", p->file, p->at, what);
-}
-
 BalStatus bal_pickle_add(Pickle *p, PickleNode v, PickleRef *out, BalError *err) {
     if (p->n_nodes == MAX_NODES) return bal_pickle_bad(p, "more than 4194304 objects", err);
     BAL_TRY(bal_grow(&p->node, &p->node_cap, p->n_nodes + 1, sizeof *p->node, err));

@@ -3,6 +3,7 @@
  * Each network is a loop over its layers; each layer names a row of its family's table, in which column 0 is the name here and the others
  * are spellings of it. {p} {k} ... in a row stand for numbers of the layer. Sources: PySlowFast (model and Caffe2 converter),
  * pytorchvideo, torchvggish and tensorflow/models' VGGish, torchvision, VGG-Sound. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/mem.h"
@@ -33,7 +34,8 @@ static void spell(char *out, size_t n, const char *row, const Layer *a) {
             at += (size_t)snprintf(out + at, n - at, "%d", number);
         row += 2;
     }
-    out[at < n ? at : n - 1] = '\0';
+    assert(!*row && at < n);
+    out[at] = '\0';
 }
 
 typedef struct List { /* a network as it is being listed */
@@ -164,7 +166,7 @@ static bool ignored_by_slowfast(int scheme, const char *name) {
 }
 
 /* ---- VGGish ---- */
-static const char *const vggish_schemes[] = {"torch", "TensorFlow", NULL};
+static const char *const vggish_schemes[] = {"torch", "TensorFlow", NULL}, *const head_schemes[] = {"torch", NULL};
 static const struct {
     Row weight, bias;
     int rank;
@@ -277,7 +279,7 @@ const BalNetwork bal_import_networks[] = {
     {"slowfast-8x8", "SlowFast 8x8 R50 of Kinetics-400", slowfast_schemes, 7, list_slowfast, ignored_by_slowfast},
     {"slowfast-4x16", "SlowFast 4x16 R50 of Kinetics-400", slowfast_schemes, 5, list_slowfast, ignored_by_slowfast},
     {"vggish", "VGGish up to its 128 features", vggish_schemes, 0, list_vggish, ignored_by_vggish},
-    {"vggish-head", "VGGish with head.weight and head.bias for any number of classes", vggish_schemes, 1, list_vggish,
+    {"vggish-head", "VGGish with head.weight and head.bias for any number of classes", head_schemes, 1, list_vggish,
      ignored_by_vggish},
     {"resnet18", "torchvision's ResNet-18 of colour pictures, any number of classes", torchvision_schemes, 0,
      list_resnet, NULL},
