@@ -43,6 +43,11 @@ typedef enum BalFinding {
     BAL_FIND_SEVERAL_VIDEO,
     BAL_FIND_DURATION_LIES,
     BAL_FIND_ENCRYPTED,
+    BAL_FIND_SHORT_AUDIO,
+    BAL_FIND_SHORT_VIDEO,
+    BAL_FIND_LETTERBOX,
+    BAL_FIND_CUTS,
+    BAL_FIND_CHOPPY,
     BAL_FIND_COUNT
 } BalFinding;
 BAL_API const char *bal_finding_name(BalFinding f);    /* "no-audio"; NULL outside the enum */
@@ -63,7 +68,8 @@ typedef struct BalProbe {
         double start_s, end_s;
         int rate_hz, channels;
         double peak, rms, dc, clipped_share, silent_share,
-            correlation; /* of the decoded sound; correlation of left and right */
+            correlation, /* of the decoded sound; correlation of left and right */
+            mixed_share; /* power of the mean of the channels, of what they have on average: 0 where they cancel */
     } audio;
     struct {
         int index;
@@ -72,6 +78,9 @@ typedef struct BalProbe {
         int64_t frames;
         int width, height, rotation_deg;
         double mean_luma, black_share, frozen_share, flat_share;
+        int64_t cuts;                                /* new shots, looked for five times a second; -1: not measured */
+        double letterbox_share;                      /* of the picture that is black bars all the time */
+        int crop_x, crop_y, crop_width, crop_height; /* what is left without them, in stored pixels */
     } video;
     int64_t decode_errors;
     uint64_t findings; /* bit per BalFinding */

@@ -9,17 +9,21 @@
 #include "cli/findings.h"
 
 typedef struct ProbeArgs {
-    BalList filter, without;
+    BalList filter, without, require, reject;
     bool paths;
     double limit_s;
 } ProbeArgs;
 
 static const BalFlag flags[] = {
-    {"filter", 0, BAL_FLAG_LIST, "FINDING", "show only files with this finding, or \"unusable\"",
+    {"filter", 0, BAL_FLAG_LIST, "FINDING[,..]", "show only files with one of these findings, or \"unusable\"",
      .offset = offsetof(ProbeArgs, filter)},
-    {"without", 0, BAL_FLAG_LIST, "FINDING", "show only files without this finding, or \"unusable\"",
+    {"without", 0, BAL_FLAG_LIST, "FINDING[,..]", "show only files without these findings, or \"unusable\"",
      .offset = offsetof(ProbeArgs, without)},
-    {"paths", 0, BAL_FLAG_SWITCH, NULL, "print the files' names only, one per line",
+    {"require", 0, BAL_FLAG_LIST, "FINDING[,..]", "files without one of these do not pass: exit code 3",
+     .offset = offsetof(ProbeArgs, require)},
+    {"reject", 0, BAL_FLAG_LIST, "FINDING[,..]", "files with one of these do not pass: exit code 3",
+     .offset = offsetof(ProbeArgs, reject)},
+    {"paths", 0, BAL_FLAG_SWITCH, NULL, "print names only, one per line, of files that pass",
      .offset = offsetof(ProbeArgs, paths)},
     {"limit", 0, BAL_FLAG_REAL, "SECONDS", "give a file up after so much time", .offset = offsetof(ProbeArgs, limit_s),
      .def = "60", .min = 0.1, .max = 86400},
@@ -29,15 +33,16 @@ typedef struct Row {
     BalProbe probe;
     BalStatus rc;
     BalError why;
-    bool shown;
+    bool shown, passes;
 } Row;
 
 typedef struct Job {
     BalCli *cli;
     Row *row;
     BalMediaLimits limits;
-    uint64_t filter, without;
-    int64_t shown, unusable;
+    uint64_t filter, without, require, reject;
+    bool judging;
+    int64_t shown, unusable, passed;
 } Job;
 
 /* ---- table ---- */
@@ -62,7 +67,7 @@ static void write_text(BalText *out, const char *path, const Row *r) {
     else
         bal_text_add(out, ", no sound ");
     bal_findings_show(out, p);
-    bal_text_char(out, '\n');
+    bal_text_add(out, r->passes ? "\n" : "  does not pass\n");
 }
 
 /* ---- JSON ---- */
@@ -83,6 +88,7 @@ static void write_audio(BalJsonOut *o, const BalProbe *p) {
         bal_json_add_real(o, "clipped_share", p->audio.clipped_share);
         bal_json_add_real(o, "silent_share", p->audio.silent_share);
         bal_json_add_real(o, "correlation", p->audio.correlation);
+        bal_json_add_real(o, "mixed_share", p->audio.mixed_share);
     }
     bal_json_close(o, '}');
 }
@@ -105,15 +111,22 @@ static void write_video(BalJsonOut *o, const BalProbe *p) {
         bal_json_add_real(o, "black_share", p->video.black_share);
         bal_json_add_real(o, "frozen_share", p->video.frozen_share);
         bal_json_add_real(o, "flat_share", p->video.flat_share);
+        bal_json_add_int(o, "cuts", p->video.cuts);
+        bal_json_add_real(o, "letterbox_share", p->video.letterbox_share);
+        bal_json_open(o, "crop", '[');
+        const int crop[] = {p->video.crop_x, p->video.crop_y, p->video.crop_width, p->video.crop_height};
+        for (int i = 0; i < 4; i++) bal_json_add_int(o, NULL, crop[i]);
+        bal_json_close(o, ']');
     }
     bal_json_close(o, '}');
 }
 
-static void write_file(BalJsonOut *o, const char *path, const Row *r) {
+static void write_file(BalJsonOut *o, const char *path, const Row *r, bool judging) {
     const BalProbe *p = &r->probe;
     bal_json_open(o, NULL, '{');
     bal_json_add_text(o, "path", path);
     bal_json_add_bool(o, "usable", r->rc == BAL_OK);
+    if (judging) bal_json_add_bool(o, "passes", r->passes);
     if (r->rc < 0) {
         bal_json_add_text(o, "reason", r->why.text);
     } else {
@@ -129,6 +142,11 @@ static void write_file(BalJsonOut *o, const char *path, const Row *r) {
         for (int f = 0; f < BAL_FIND_COUNT; f++)
             if (p->findings >> f & 1) bal_json_add_text(o, NULL, bal_finding_name((BalFinding)f));
         bal_json_close(o, ']');
+        bal_json_open(o, "values", '{');
+        for (int f = 0; f < BAL_FIND_COUNT; f++)
+            if (p->findings >> f & 1)
+                bal_json_add_real(o, bal_finding_name((BalFinding)f), bal_finding_value(p, (BalFinding)f));
+        bal_json_close(o, '}');
     }
     bal_json_close(o, '}');
 }
@@ -141,9 +159,10 @@ static void write_json(Job *j) {
     bal_json_add_int(&o, "n", cli->n_args);
     bal_json_add_int(&o, "unusable", j->unusable);
     bal_json_add_int(&o, "shown", j->shown);
+    if (j->judging) bal_json_add_int(&o, "passed", j->passed);
     bal_json_open(&o, "files", '[');
     for (int i = 0; i < cli->n_args; i++)
-        if (j->row[i].shown) write_file(&o, cli->args[i], &j->row[i]);
+        if (j->row[i].shown) write_file(&o, cli->args[i], &j->row[i], j->judging);
     bal_json_close(&o, ']');
     bal_json_close(&o, '}');
     bal_text_char(&cli->out, '\n');
@@ -169,6 +188,9 @@ static BalStatus show_one(void *user, int64_t i, int worker, BalError *err) {
     uint64_t bits = r->rc < 0 ? BAL_UNUSABLE : r->probe.findings;
     j->unusable += r->rc < 0;
     r->shown = (!j->filter || (bits & j->filter)) && !(bits & j->without);
+    r->passes = !j->judging || !(r->rc < 0 || (bits & j->reject) || (j->require & ~bits));
+    j->passed += r->passes;
+    if (a->paths && !r->passes) r->shown = false;
     j->shown += r->shown;
     BalProgress p = {.stage = "probe", .done = i + 1, .total = j->cli->n_args, .unit = "files"};
     if (j->cli->progress.fn && !j->cli->progress.fn(j->cli->progress.user, &p))
@@ -187,6 +209,9 @@ static BalStatus run(BalCli *cli, BalError *err) {
     j.limits.seconds = a->limit_s;
     BAL_TRY(bal_findings_parse(&a->filter, "filter", &j.filter, err));
     BAL_TRY(bal_findings_parse(&a->without, "without", &j.without, err));
+    BAL_TRY(bal_findings_parse(&a->require, "require", &j.require, err));
+    BAL_TRY(bal_findings_parse(&a->reject, "reject", &j.reject, err));
+    j.judging = a->require.n || a->reject.n;
     BAL_TRY(bal_alloc(&j.row, (size_t)cli->n_args, sizeof *j.row, err));
     BalStatus rc = bal_parallel(cli->threads, cli->n_args, 4 * (int64_t)cli->threads, probe_one, show_one, &j, err);
     if (rc == BAL_OK && cli->json) {
@@ -194,6 +219,9 @@ static BalStatus run(BalCli *cli, BalError *err) {
         rc = bal_cli_flush(cli, err);
     }
     bal_free(j.row);
+    if (rc == BAL_OK && j.judging && j.passed < cli->n_args)
+        return BAL_FAIL(err, BAL_E_MEDIA, "%lld of %d files do not pass", (long long)(cli->n_args - j.passed),
+                        cli->n_args);
     if (rc == BAL_OK && j.unusable)
         return BAL_FAIL(err, BAL_E_MEDIA, "%lld of %d files cannot be used", (long long)j.unusable, cli->n_args);
     return rc;

@@ -80,11 +80,14 @@ void bal_sound_meter_finish(BalSoundMeter *m, BalProbe *out) {
     if (fabs(out->audio.dc) > BAL_DC_LEVEL) SET(BAL_FIND_DC);
     bool loud[BAL_MAX_CHANNELS];
     int n_loud = 0;
+    double power = 0;
     bal_channel_loud(m->energy, m->channels, loud);
-    for (int c = 0; c < m->channels; c++) n_loud += loud[c];
+    for (int c = 0; c < m->channels; c++)
+        if (loud[c]) n_loud++, power += m->energy[c];
     if (n_loud == 0) return;
     /* The mean of the loud ones, from the mean of all: the others add next to nothing. */
     double scale = (double)m->channels / n_loud;
+    out->audio.mixed_share = m->mean_energy * scale * scale / (power / n_loud);
     if (bal_channel_cancels(m->mean_energy * scale * scale, m->energy, loud, m->channels)) SET(BAL_FIND_ANTIPHASE);
     if (m->channels == 2 && n_loud == 1) SET(BAL_FIND_ONE_SIDED);
 }
@@ -114,6 +117,34 @@ static bool stands_still(const uint8_t *now, const uint8_t *last, int W, int H) 
     return (double)all < BAL_FROZEN_DIFF * W * H;
 }
 
+/* A new shot: by the measure that shots.c has for every picture. */
+static bool cuts_here(BalPictureMeter *m, const uint8_t *now, const uint8_t *last, size_t n, int64_t times) {
+    int64_t sum = 0;
+    for (size_t i = 0; i < n; i++) sum += abs(now[i] - last[i]);
+    double score = bal_scene_score(100.0 * (double)sum / (double)n / 256, &m->difference);
+    if (times > 1) m->difference = 0; /* it stays */
+    return score >= BAL_CUT_SCORE;
+}
+
+static bool bright(const uint8_t *x, int n, int step) {
+    int64_t sum = 0;
+    for (int i = 0; i < n; i++) sum += x[(size_t)i * step];
+    return (double)sum > BAL_LETTERBOX_LUMA * n;
+}
+
+/* Widen what is no bar by the rows and columns of a picture [H,W] that are bright. */
+static void look_for_bars(BalPictureMeter *m, const uint8_t *x) {
+    int W = m->W, H = m->H;
+    for (int y = 0; y < m->top; y++)
+        if (bright(x + (size_t)y * W, W, 1)) m->top = y;
+    for (int y = H; y > m->bottom; y--)
+        if (bright(x + (size_t)(y - 1) * W, W, 1)) m->bottom = y;
+    for (int c = 0; c < m->left; c++)
+        if (bright(x + c, H, W)) m->left = c;
+    for (int c = W; c > m->right; c--)
+        if (bright(x + c - 1, H, W)) m->right = c;
+}
+
 /* Look at m->before, which is on screen at `times` points of the grid. */
 static BalStatus sample(BalPictureMeter *m, int64_t times, BalError *err) {
     const AVFrame *f = m->before;
@@ -121,6 +152,7 @@ static BalStatus sample(BalPictureMeter *m, int64_t times, BalError *err) {
         m->W = f->width < 160 ? f->width : 160;
         m->H = (int)fmin(1080, fmax(1, round((double)f->height * m->W / f->width)));
         BAL_TRY(bal_grow(&m->proxy, &m->proxy_cap, (size_t)2 * m->W * m->H, 1, err));
+        m->top = m->H, m->left = m->W;
     }
     size_t n = (size_t)m->W * m->H;
     uint8_t *now = m->proxy, *last = m->proxy + n;
@@ -133,6 +165,8 @@ static BalStatus sample(BalPictureMeter *m, int64_t times, BalError *err) {
     for (size_t i = 0; i < n; i++) sum += now[i], square += now[i] * now[i], black += now[i] <= BAL_BLACK_LUMA;
     double mean = (double)sum / (double)n, variance = (double)square / (double)n - mean * mean;
     bool same = m->samples > 0 && stands_still(now, last, m->W, m->H);
+    m->cuts += m->samples > 0 && cuts_here(m, now, last, n, times);
+    look_for_bars(m, now);
     m->distinct += !same;
     m->frozen += times - 1 + same;
     m->black += (double)black >= BAL_BLACK_PIXELS * (double)n ? times : 0;
@@ -180,6 +214,18 @@ static bool rate_varies(BalPictureMeter *m) {
     return (double)off > 0.05 * (double)n;
 }
 
+/* The crop in pixels of the picture; a picture that is black throughout has none. */
+static void judge_bars(const BalPictureMeter *m, BalProbe *out) {
+    int w = out->video.width, h = out->video.height;
+    bool dark = m->top >= m->bottom || m->left >= m->right;
+    int x0 = dark ? 0 : m->left * w / m->W, x1 = dark ? w : (m->right * w + m->W - 1) / m->W;
+    int y0 = dark ? 0 : m->top * h / m->H, y1 = dark ? h : (m->bottom * h + m->H - 1) / m->H;
+    out->video.crop_x = x0, out->video.crop_y = y0;
+    out->video.crop_width = x1 - x0, out->video.crop_height = y1 - y0;
+    out->video.letterbox_share = 1 - (double)(x1 - x0) * (y1 - y0) / ((double)w * h);
+    if (out->video.letterbox_share > BAL_LETTERBOX_SHARE) SET(BAL_FIND_LETTERBOX);
+}
+
 BalStatus bal_picture_meter_finish(BalPictureMeter *m, double until_s, BalProbe *out, BalError *err) {
     BAL_TRY(show_until(m, fmax(until_s, m->last_s + 1e-3), err));
     double n = (double)m->samples;
@@ -192,6 +238,11 @@ BalStatus bal_picture_meter_finish(BalPictureMeter *m, double until_s, BalProbe 
     out->video.black_share = (double)m->black / n;
     out->video.flat_share = (double)m->flat / n;
     out->video.frozen_share = m->samples > 1 ? (double)m->frozen / (n - 1) : 0;
+    out->video.cuts = m->cuts;
+    double tens = fmax(1, n * GRID_S / 10);
+    if ((double)m->cuts > BAL_CUTS_MOST * tens) SET(BAL_FIND_CUTS);
+    if ((double)m->cuts > BAL_CHOPPY_MOST * tens) SET(BAL_FIND_CHOPPY);
+    judge_bars(m, out);
     if (out->video.black_share >= BAL_BLACK_SHARE) SET(BAL_FIND_BLACK);
     if (out->video.flat_share >= BAL_FLAT_SHARE) SET(BAL_FIND_FLAT);
     bool slides = m->distinct <= BAL_FROZEN_DISTINCT && n * GRID_S >= 2;

@@ -3,6 +3,7 @@
 #define BAL_MEDIA_MEASURE_H
 
 #include "media/picture.h"
+#include "media/shots.h"
 #include "media/sound.h"
 
 /* Findings' thresholds. Sound: per window of 0.1 s. Pictures: luma at full range, 160 pixels wide, the one on screen at every 0.2 s. */
@@ -20,6 +21,11 @@
 #define BAL_FROZEN_DIFF     0.255 /* mean absolute luma difference: 0.001 of full scale */
 #define BAL_FROZEN_BLOCK    3.0 /* ... and of no 8 x 8 block more than this: a small thing that moves is no standstill */
 #define BAL_FROZEN_SHARE    0.5
+#define BAL_LETTERBOX_LUMA  10.0 /* mean of a row or column of a bar: 24 of limited range, as cropdetect's */
+#define BAL_LETTERBOX_SHARE 0.15
+#define BAL_CUT_SCORE       10.0 /* scdet's, of pictures 0.2 s apart */
+#define BAL_CUTS_MOST       3    /* in 10 s */
+#define BAL_CHOPPY_MOST     8
 #define BAL_FROZEN_DISTINCT 3 /* a slide show of at most so many pictures, from 2 s on */
 
 typedef struct BalSoundMeter {
@@ -41,7 +47,9 @@ typedef struct BalPictureMeter {
     size_t time_cap;
     AVFrame *before; /* on screen until the next one */
     int64_t grid;    /* next multiple of 0.2 s after first_s that was not looked at */
-    int64_t samples, frozen, black, flat, distinct;
+    int64_t samples, frozen, black, flat, distinct, cuts;
+    double difference;            /* of the last two samples, in percent */
+    int top, bottom, left, right; /* of the proxy, what was ever brighter than a bar; bottom and right behind it */
     double luma;
     uint8_t *proxy; /* [2, H, W]: the picture sampled last, and the one before it */
     size_t proxy_cap;

@@ -12,6 +12,7 @@
 #define MAX_STREAMS 8
 #define SHORT_S     1.0
 #define LATE_S      0.1
+#define ENDS_S      0.5
 #define TINY_PIXELS 32
 #define LIE_S       0.5
 #define LIE_SHARE   0.05
@@ -45,6 +46,11 @@ static const struct {
     [BAL_FIND_SEVERAL_VIDEO] = {"several-video", "more than one picture stream"},
     [BAL_FIND_DURATION_LIES] = {"duration-lies", "the header's duration is off by more than 0.5 s and 5 %"},
     [BAL_FIND_ENCRYPTED] = {"encrypted", "a stream is encrypted"},
+    [BAL_FIND_SHORT_AUDIO] = {"short-audio", "sound ends more than 0.5 s before the picture"},
+    [BAL_FIND_SHORT_VIDEO] = {"short-video", "picture ends more than 0.5 s before the sound"},
+    [BAL_FIND_LETTERBOX] = {"letterbox", "black bars all the time on more than 15 % of the picture"},
+    [BAL_FIND_CUTS] = {"cuts", "more than 3 cuts in 10 s, by scdet's measure five times a second"},
+    [BAL_FIND_CHOPPY] = {"choppy", "more than 8 cuts in 10 s"},
 };
 
 const char *bal_finding_name(BalFinding f) {
@@ -59,7 +65,7 @@ const char *bal_finding_meaning(BalFinding f) {
 
 uint64_t bal_findings_unfit(void) {
     return BIT(NO_AUDIO) | BIT(NO_VIDEO) | BIT(AUDIO_BROKEN) | BIT(VIDEO_BROKEN) | BIT(SILENT) | BIT(CLIPPED) |
-           BIT(DC) | BIT(BLACK) | BIT(FROZEN) | BIT(FLAT);
+           BIT(DC) | BIT(BLACK) | BIT(FROZEN) | BIT(FLAT) | BIT(CHOPPY);
 }
 
 double bal_finding_value(const BalProbe *p, BalFinding f) {
@@ -75,7 +81,7 @@ double bal_finding_value(const BalProbe *p, BalFinding f) {
     case BAL_FIND_DC:
         return p->audio.dc;
     case BAL_FIND_ANTIPHASE:
-        return p->audio.correlation;
+        return p->audio.mixed_share;
     case BAL_FIND_BLACK:
         return p->video.black_share;
     case BAL_FIND_FROZEN:
@@ -90,6 +96,17 @@ double bal_finding_value(const BalProbe *p, BalFinding f) {
         return p->video.rotation_deg;
     case BAL_FIND_DURATION_LIES:
         return p->header_duration_s;
+    case BAL_FIND_TINY:
+        return p->video.index < 0 ? NAN : fmin(p->video.width, p->video.height);
+    case BAL_FIND_SHORT_AUDIO:
+        return p->video.end_s - p->audio.end_s;
+    case BAL_FIND_SHORT_VIDEO:
+        return p->audio.end_s - p->video.end_s;
+    case BAL_FIND_LETTERBOX:
+        return p->video.letterbox_share;
+    case BAL_FIND_CUTS:
+    case BAL_FIND_CHOPPY:
+        return p->video.cuts < 0 ? NAN : (double)p->video.cuts;
     default:
         return NAN;
     }
@@ -266,6 +283,8 @@ static void judge_times(Probe *p) {
     if (out->duration_s < SHORT_S) SET(BAL_FIND_SHORT);
     if (picture && out->audio.start_s > LATE_S) SET(BAL_FIND_LATE_AUDIO);
     if (sound && out->video.start_s > LATE_S) SET(BAL_FIND_LATE_VIDEO);
+    if (a1 < v1 - ENDS_S) SET(BAL_FIND_SHORT_AUDIO); /* comparisons with NaN are false */
+    if (v1 < a1 - ENDS_S) SET(BAL_FIND_SHORT_VIDEO);
     double lie = fabs(out->header_duration_s - out->duration_s);
     if (lie > fmax(LIE_S, LIE_SHARE * out->duration_s)) SET(BAL_FIND_DURATION_LIES);
 }
@@ -296,9 +315,10 @@ static BalProbe unmeasured(void) {
     BalProbe b = {.duration_s = NAN, .header_duration_s = NAN};
     b.audio.index = b.video.index = -1;
     b.audio.start_s = b.audio.end_s = b.audio.peak = b.audio.rms = b.audio.dc = b.audio.clipped_share = NAN;
-    b.audio.silent_share = b.audio.correlation = NAN;
+    b.audio.silent_share = b.audio.correlation = b.audio.mixed_share = NAN;
     b.video.start_s = b.video.end_s = b.video.mean_fps = b.video.mean_luma = NAN;
-    b.video.black_share = b.video.frozen_share = b.video.flat_share = NAN;
+    b.video.black_share = b.video.frozen_share = b.video.flat_share = b.video.letterbox_share = NAN;
+    b.video.cuts = -1;
     return b;
 }
 

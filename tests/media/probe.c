@@ -66,10 +66,15 @@ static void sounds(void **state) {
     }
 }
 
-enum Look { GOOD, BLACK, GREY, STILL, SLIDES };
+enum Look { GOOD, BLACK, GREY, STILL, SLIDES, CUTS, CHOPPY, BARS };
 
 static void paint(uint8_t *rgb, int look, int k) {
-    if (look == GOOD) make_picture(rgb, k * 3);
+    size_t half = (size_t)MAKE_W * MAKE_H * 3 / 2, bar = half / 2;
+    if (look == GOOD || look >= CUTS) make_picture(rgb, k * 3);
+    if (look == GOOD || look >= CUTS) memset(rgb, 128, half); /* else numbers would be cuts */
+    if (look == CUTS) memset(rgb, k / 6 % 2 ? 230 : 30, half);
+    if (look == CHOPPY) memset(rgb, k / 4 % 2 ? 230 : 30, half);
+    if (look == BARS) memset(rgb, 1, bar), memset(rgb + half + bar, 1, bar);
     if (look == STILL) make_picture(rgb, 0);
     if (look == SLIDES) make_picture(rgb, 3 * (k / 10));
     if (look == BLACK || look == GREY)
@@ -90,6 +95,9 @@ static void pictures(void **state) {
         {"grey", GREY, 30, {BAL_FIND_NO_AUDIO, BAL_FIND_FLAT, BAL_FIND_FROZEN, BAL_FIND_COUNT}},
         {"still", STILL, 30, {BAL_FIND_NO_AUDIO, BAL_FIND_FROZEN, BAL_FIND_COUNT}},
         {"slides", SLIDES, 30, {BAL_FIND_NO_AUDIO, BAL_FIND_FROZEN, BAL_FIND_COUNT}},
+        {"cuts", CUTS, 30, {BAL_FIND_NO_AUDIO, BAL_FIND_CUTS, BAL_FIND_COUNT}},
+        {"choppy", CHOPPY, 60, {BAL_FIND_NO_AUDIO, BAL_FIND_CUTS, BAL_FIND_CHOPPY, BAL_FIND_COUNT}},
+        {"bars", BARS, 30, {BAL_FIND_NO_AUDIO, BAL_FIND_LETTERBOX, BAL_FIND_COUNT}},
     };
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         BalError err = {0};
@@ -108,6 +116,33 @@ static void pictures(void **state) {
         assert_true(fabs(p.duration_s - cases[c].n / 10.0) < 1e-6);
         assert_true(fabs(p.video.mean_fps - 10) < 1e-6);
         assert_int_equal(p.video.width, MAKE_W);
+        int cuts = cases[c].look == CUTS ? 4 : cases[c].look == CHOPPY ? 14 : 0;
+        if (cases[c].look >= CUTS || cases[c].look == GOOD) assert_int_equal(p.video.cuts, cuts);
+        if (cases[c].look == CUTS) assert_true(bal_finding_value(&p, BAL_FIND_CUTS) == 4);
+        bool bars = cases[c].look == BARS;
+        assert_true(fabs(p.video.letterbox_share - (bars ? 0.5 : 0)) < 1e-9);
+        assert_int_equal(p.video.crop_y, bars ? MAKE_H / 4 : 0);
+        assert_int_equal(p.video.crop_height, bars ? MAKE_H / 2 : MAKE_H);
+        assert_int_equal(p.video.crop_width, MAKE_W);
+    }
+}
+
+/* Streams that end at different times; numbers that decide are there whether or not they decide. */
+static void ends(void **state) {
+    (void)state;
+    static float pcm[RATE * 6];
+    for (int i = 0; i < RATE * 6; i++) pcm[i] = (float)(0.3 * sin(2 * PI * 440 * i / RATE));
+    for (int k = 0; k < 3; k++) {
+        BalProbe p;
+        BalError err = {0};
+        Make m = {.name = "ends.mp4", .fps = 10, .n_frames = 30, .rate_hz = RATE, .pcm = pcm, .n_pcm = RATE * (2 + k)};
+        assert_true(make_file(&m));
+        assert_ok(bal_probe(scratch("ends.mp4"), NULL, &p, &err));
+        assert_int_equal(has(&p, BAL_FIND_SHORT_AUDIO), k == 0);
+        assert_int_equal(has(&p, BAL_FIND_SHORT_VIDEO), k == 2);
+        assert_true(fabs(bal_finding_value(&p, BAL_FIND_SHORT_VIDEO) - (k - 1)) < 0.15);
+        assert_true(bal_finding_value(&p, BAL_FIND_SILENT) < 0.1);
+        assert_true(isnan(bal_finding_value(&p, BAL_FIND_NO_AUDIO)));
     }
 }
 
@@ -223,9 +258,9 @@ static void odd_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names),      cmocka_unit_test(sounds), cmocka_unit_test(pictures),
-        cmocka_unit_test(containers), cmocka_unit_test(limits), cmocka_unit_test(not_opened),
-        cmocka_unit_test(odd_names),
+        cmocka_unit_test(names),      cmocka_unit_test(sounds),     cmocka_unit_test(pictures),
+        cmocka_unit_test(ends),       cmocka_unit_test(containers), cmocka_unit_test(limits),
+        cmocka_unit_test(not_opened), cmocka_unit_test(odd_names),
     };
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }
