@@ -25,7 +25,7 @@ static BalStatus count_rows(void *user, int64_t chunk, int worker, const BalScor
         bal_sieve_place(s->sieve, &row[i], false, &at);
         BalStatus rc = bal_tally_class(t, row[i].label.s, row[i].label.n, &c, err);
         if (rc < 0) return bal_error_add(err, rc, "while reading %s", s->path);
-        bal_tally_row(t, &row[i], at.q_audio, at.q_visual);
+        bal_tally_row(t, c, row[i].id, at.q_audio, at.q_visual);
         bal_leaning_add(&t->classes[c].leaning, at.q_audio, at.q_visual);
         t->classes[c].count[BAL_COUNT_ALL][at.bin]++;
         t->classes[c].count[BAL_COUNT_CAPPED][at.bin] += at.capped;
@@ -65,26 +65,14 @@ BalStatus bal_table_count(BalTally *out, BalSieve *sieve, BalScoresFile **f, con
 
 typedef struct PickWorker {
     BalPicks picks;
-    BalTally rows; /* for its digest */
-    int last;      /* class */
+    BalTally rows; /* classes in the order of the list, and the digest */
 } PickWorker;
 
 typedef struct PickScan {
     BalSieve *sieve;
     const BalPickCells *cells;
-    BalNameIndex label;
     PickWorker *part; /* [workers] */
 } PickScan;
-
-static int class_of(const PickScan *s, PickWorker *w, BalScoreText label) {
-    const char *last = s->cells->label[w->last];
-    if (strncmp(last, label.s, label.n) != 0 || last[label.n]) {
-        const int64_t c = bal_name_index_find(&s->label, label.s, label.n);
-        if (c < 0) return -1;
-        w->last = (int)c;
-    }
-    return w->last;
-}
 
 static BalStatus pick_rows(void *user, int64_t chunk, int worker, const BalScoreRow *row, int n, BalError *err) {
     (void)chunk;
@@ -92,12 +80,14 @@ static BalStatus pick_rows(void *user, int64_t chunk, int worker, const BalScore
     PickWorker *w = &s->part[worker];
     for (int i = 0; i < n; i++) {
         BalPlace at;
+        int c;
         bal_sieve_place(s->sieve, &row[i], false, &at);
-        bal_tally_row(&w->rows, &row[i], at.q_audio, at.q_visual);
-        const int c = class_of(s, w, row[i].label), cell = c * s->cells->n_bins + at.bin;
-        if (c < 0)
+        BAL_TRY(bal_tally_class(&w->rows, row[i].label.s, row[i].label.n, &c, err));
+        if (c >= s->cells->n_classes)
             return BAL_FAIL(err, BAL_E_MISMATCH, "the class \"%.*s\" was not there when clips were counted",
                             (int)(row[i].label.n < 100 ? row[i].label.n : 100), row[i].label.s);
+        bal_tally_row(&w->rows, c, row[i].id, at.q_audio, at.q_visual);
+        const int cell = c * s->cells->n_bins + at.bin;
         if (at.capped || (!at.must && !s->cells->limit[cell])) continue;
         const uint64_t key = bal_key64(row[i].id.s, row[i].id.n, s->sieve->spec->seed);
         if (!at.must && key > s->cells->limit[cell]) continue;
@@ -107,23 +97,31 @@ static BalStatus pick_rows(void *user, int64_t chunk, int worker, const BalScore
     return BAL_OK;
 }
 
+static BalStatus name_classes(BalTally *t, const BalPickCells *cells, BalError *err) {
+    int same;
+    for (int c = 0; c < cells->n_classes; c++)
+        BAL_TRY(bal_tally_class(t, cells->label[c], strlen(cells->label[c]), &same, err));
+    return BAL_OK;
+}
+
 BalStatus bal_picks_scan(BalPicks *out, uint64_t digest[2], BalSieve *sieve, BalScoresFile *f,
                          const BalPickCells *cells, BalError *err) {
     const int n = bal_scores_workers(f);
     PickScan s = {.sieve = sieve, .cells = cells};
-    BalStatus rc;
+    BalStatus rc = BAL_OK;
     digest[0] = digest[1] = 0;
-    BAL_TRY(bal_name_index_make(&s.label, cells->label, cells->n_classes, err));
-    BAL_TRY_OR(done, bal_alloc(&s.part, (size_t)n, sizeof *s.part, err));
-    BAL_TRY_OR(done, bal_scores_scan(f, pick_rows, &s, err));
+    BAL_TRY(bal_alloc(&s.part, (size_t)n, sizeof *s.part, err));
+    for (int i = 0; i < n && rc >= 0; i++) rc = name_classes(&s.part[i].rows, cells, err);
+    if (rc >= 0) rc = bal_scores_scan(f, pick_rows, &s, err);
     for (int i = 0; i < n && rc >= 0; i++) {
         digest[0] += s.part[i].rows.digest[0];
         digest[1] += s.part[i].rows.digest[1];
         rc = bal_picks_join(out, &s.part[i].picks, err);
     }
-done:
-    for (int i = 0; s.part && i < n; i++) bal_picks_reset(&s.part[i].picks);
+    for (int i = 0; i < n; i++) {
+        bal_picks_reset(&s.part[i].picks);
+        bal_tally_reset(&s.part[i].rows);
+    }
     bal_free(s.part);
-    bal_name_index_reset(&s.label);
     return rc;
 }

@@ -57,12 +57,14 @@ void bal_tally_reset(BalTally *t) {
 
 /* ---- classes by name ---- */
 
-static int *slot_of(const BalTally *t, const char *name, size_t n) {
-    size_t k = bal_id_hash(name, n) & (t->n_slots - 1);
-    for (;; k = (k + 1) & (t->n_slots - 1)) {
-        const int c = t->slot[k];
-        if (c < 0 || (strlen(t->classes[c].name) == n && !memcmp(t->classes[c].name, name, n))) return &t->slot[k];
-    }
+static bool is_called(const BalClassTally *k, const char *name, size_t n) {
+    return k->length == n && !memcmp(k->name, name, n);
+}
+
+static int *slot_of(const BalTally *t, const char *name, size_t n, uint64_t hash) {
+    size_t k = hash & (t->n_slots - 1);
+    while (t->slot[k] >= 0 && !is_called(&t->classes[t->slot[k]], name, n)) k = (k + 1) & (t->n_slots - 1);
+    return &t->slot[k];
 }
 
 static BalStatus grow_slots(BalTally *t, BalError *err) {
@@ -70,12 +72,13 @@ static BalStatus grow_slots(BalTally *t, BalError *err) {
     BAL_TRY(bal_resize(&t->slot, n, sizeof *t->slot, err));
     t->n_slots = n;
     for (size_t k = 0; k < n; k++) t->slot[k] = -1;
-    for (int c = 0; c < t->n_classes; c++) *slot_of(t, t->classes[c].name, strlen(t->classes[c].name)) = c;
+    for (int c = 0; c < t->n_classes; c++)
+        *slot_of(t, t->classes[c].name, t->classes[c].length, t->classes[c].hash) = c;
     return BAL_OK;
 }
 
-static BalStatus add_class(BalTally *t, const char *name, size_t n, BalError *err) {
-    BalClassTally k = {0};
+static BalStatus add_class(BalTally *t, const char *name, size_t n, uint64_t hash, BalError *err) {
+    BalClassTally k = {.length = n, .hash = hash};
     BalStatus rc;
     if (t->n_classes == BAL_MOST_SELECT_CLASSES)
         return BAL_FAIL(err, BAL_E_FORMAT, "there are more than %d classes; is that the right column? (--label-column)",
@@ -86,7 +89,7 @@ static BalStatus add_class(BalTally *t, const char *name, size_t n, BalError *er
     if ((size_t)t->n_classes * 2 >= t->n_slots) BAL_TRY_OR(fail, grow_slots(t, err));
     memcpy(k.name, name, n);
     for (int i = 1; i < BAL_COUNTS; i++) k.count[i] = k.count[0] + i * t->n_bins;
-    *slot_of(t, name, n) = t->n_classes;
+    *slot_of(t, name, n, hash) = t->n_classes;
     t->classes[t->n_classes++] = k;
     return BAL_OK;
 fail:
@@ -96,10 +99,10 @@ fail:
 }
 
 BalStatus bal_tally_class(BalTally *t, const char *name, size_t n, int *out, BalError *err) {
-    const char *before = t->n_classes ? t->classes[t->last].name : NULL; /* neighbours are often of one class */
-    if (!before || strncmp(before, name, n) != 0 || before[n]) {
-        const int *slot = t->n_slots ? slot_of(t, name, n) : NULL;
-        if (!slot || *slot < 0) BAL_TRY(add_class(t, name, n, err));
+    if (!t->n_classes || !is_called(&t->classes[t->last], name, n)) { /* neighbours are often of one class */
+        const uint64_t hash = bal_id_hash(name, n);
+        const int *slot = t->n_slots ? slot_of(t, name, n, hash) : NULL;
+        if (!slot || *slot < 0) BAL_TRY(add_class(t, name, n, hash, err));
         t->last = slot && *slot >= 0 ? *slot : t->n_classes - 1;
     }
     *out = t->last;
@@ -108,20 +111,20 @@ BalStatus bal_tally_class(BalTally *t, const char *name, size_t n, int *out, Bal
 
 /* ---- rows ---- */
 
-void bal_tally_row(BalTally *t, const BalScoreRow *row, int32_t q_audio, int32_t q_visual) {
-    const uint64_t id = bal_id_hash(row->id.s, row->id.n), label = bal_id_hash(row->label.s, row->label.n);
+void bal_tally_row(BalTally *t, int c, BalScoreText id, int32_t q_audio, int32_t q_visual) {
+    const uint64_t i = bal_id_hash(id.s, id.n), label = t->classes[c].hash;
     const uint64_t q = (uint64_t)q_audio << 32 | (uint32_t)q_visual;
-    uint64_t h = (id ^ (label << 23 | label >> 41)) + q * 0x9e3779b97f4a7c15u;
+    uint64_t h = (i ^ (label << 23 | label >> 41)) + q * 0x9e3779b97f4a7c15u;
     h = (h ^ h >> 30) * 0xbf58476d1ce4e5b9u;
     t->digest[0] += h ^ h >> 27;
-    t->digest[1] += (h ^ h >> 31 ^ id) * 0x94d049bb133111ebu;
+    t->digest[1] += (h ^ h >> 31 ^ i) * 0x94d049bb133111ebu;
 }
 
 BalStatus bal_tally_join(BalTally *to, const BalTally *from, BalError *err) {
     for (int c = 0; c < from->n_classes; c++) {
         const BalClassTally *k = &from->classes[c];
         int same;
-        BAL_TRY(bal_tally_class(to, k->name, strlen(k->name), &same, err));
+        BAL_TRY(bal_tally_class(to, k->name, k->length, &same, err));
         bal_leaning_join(&to->classes[same].leaning, &k->leaning);
         for (int i = 0; i < BAL_COUNTS * to->n_bins; i++) to->classes[same].count[0][i] += k->count[0][i];
     }

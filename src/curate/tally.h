@@ -19,6 +19,8 @@ enum { BAL_COUNT_ALL, BAL_COUNT_CAPPED, BAL_COUNT_MUST, BAL_COUNTS };
 
 typedef struct BalClassTally {
     char *name;
+    size_t length;
+    uint64_t hash; /* of the name */
     BalLeaning leaning;
     int64_t *count[BAL_COUNTS]; /* [n_bins] each */
 } BalClassTally;
@@ -38,7 +40,8 @@ void bal_tally_reset(BalTally *t);
 #define BAL_MOST_SELECT_CLASSES 10000
 /* Index of the class with this name, which is added where it is new. BAL_E_FORMAT: too many. */
 BAL_MUST_USE BalStatus bal_tally_class(BalTally *t, const char *name, size_t n, int *out, BalError *err);
-void bal_tally_row(BalTally *t, const BalScoreRow *row, int32_t q_audio, int32_t q_visual);
+/* Into the digest: a row of class c. */
+void bal_tally_row(BalTally *t, int c, BalScoreText id, int32_t q_audio, int32_t q_visual);
 BAL_MUST_USE BalStatus bal_tally_join(BalTally *to, const BalTally *from, BalError *err);
 void bal_tally_sort(
     BalTally *t); /* classes by the bytes of their names; nothing may be looked up or added afterwards */

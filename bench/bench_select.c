@@ -1,0 +1,155 @@
+/* select on a table of many rows, file to file, beside `cat` of the same file; and its solver alone.
+ *
+ * usage: bench_select PROGRAM DIR [ROWS [ROUNDS]]
+ * Makes DIR/select-ROWS.csv (30 classes; d with thin tails, as scores have) where it is not there, then runs in turns `cat`, select
+ * with one thread and with all, select of half of the table's clips (no limit per class), and verify. JSON lines: medians of seconds and of processor time, MB/s of
+ * the table, largest resident size in MB. The solver: microseconds of processor time per plan of 30 x 20 cells, for each policy. */
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/rng.h"
+#include "base/text.h"
+#include "bench/median.h"
+#include "curate/key.h"
+#include "curate/plan.h"
+
+enum { CLASSES = 30, BINS = 20, COMMANDS = 5 };
+
+static void need(BalStatus rc, const BalError *err) {
+    if (rc >= 0) return;
+    fprintf(stderr, "%s\n", err->text);
+    exit(1);
+}
+
+static int draw(BalRng *r, double *a, double *v) {
+    const int label =
+        (int)(CLASSES * pow(bal_rng_uniform(r), 1.3)); /* classes of different sizes that lean differently */
+    const double lean = 0.2 * (label - CLASSES / 2) / CLASSES + 0.3 * bal_rng_normal(r), level = bal_rng_uniform(r);
+    *a = fmin(1, fmax(0, level + lean / 2));
+    *v = fmin(1, fmax(0, level - lean / 2));
+    return label;
+}
+
+static void make_table(const char *path, int64_t rows) {
+    BalError err = {0};
+    BalWriter *w = NULL;
+    BalText line = {0};
+    if (bal_file_exists(path)) return;
+    need(bal_writer_open(&w, path, &err), &err);
+    need(bal_writer_f(w, &err, "id,label,u_audio,u_visual\n"), &err);
+    BalRng r = bal_rng(2, BAL_RNG_TEST, 0, 0);
+    for (int64_t i = 0; i < rows; i++) {
+        double a, v;
+        const int label = draw(&r, &a, &v);
+        bal_text_clear(&line);
+        bal_text_f(&line, "clip%09lld,class%d,%.6f,%.6f\n", (long long)(i * 7919 % rows), label, a, v);
+        need(bal_writer_add(w, line.data, line.len, &err), &err);
+    }
+    need(bal_writer_commit(&w, &err), &err);
+    bal_text_reset(&line);
+}
+
+/* Seconds a program takes with its output thrown away, and of the processors; *peak_mb grows to its largest resident size. */
+static double run(char *const argv[], double *cpu, double *peak_mb) {
+    double start = bal_now_s();
+    pid_t pid = fork();
+    if (pid == 0) {
+        int null = open("/dev/null", O_WRONLY);
+        dup2(null, 1);
+        execvp(argv[0], argv);
+        _exit(127);
+    }
+    int status;
+    struct rusage use;
+    if (pid < 0 || wait4(pid, &status, 0, &use) < 0 || !WIFEXITED(status) || WEXITSTATUS(status)) {
+        fprintf(stderr, "%s failed\n", argv[0]);
+        exit(1);
+    }
+    double mb = (double)use.ru_maxrss / 1024;
+    if (mb > *peak_mb) *peak_mb = mb;
+    *cpu = (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+           1e-6 * (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec);
+    return bal_now_s() - start;
+}
+
+static void measure(char *program, const char *dir, int64_t rows, int rounds) {
+    char table[512], out[512], all[512];
+    double seconds[COMMANDS][64], cpu[COMMANDS][64], peak[COMMANDS] = {0};
+    struct stat st;
+    snprintf(table, sizeof table, "%s/select-%lld.csv", dir, (long long)rows);
+    snprintf(out, sizeof out, "%s/select-out", dir);
+    snprintf(all, sizeof all, "%s/select-all", dir);
+    make_table(table, rows);
+    char *const command[COMMANDS][16] = {
+        {"cat", table, NULL},
+        {program, "select", table, "-o", out, "-f", "-q", "--certificate", "--threads", "1", NULL},
+        {program, "select", table, "-o", out, "-f", "-q", "--certificate", NULL},
+        {program, "select", table, "-o", all, "-f", "-q", "-p", "waterfill", "--budget", "kl=0.2", "--class-max", "0",
+         NULL},
+        {program, "verify", out, "--scores", table, "-q", NULL}};
+    static const char *const name[COMMANDS] = {"cat", "select_1_thread", "select", "select_most", "verify"};
+    for (int k = 0; k < rounds; k++)
+        for (int c = 0; c < COMMANDS; c++) seconds[c][k] = run(command[c], &cpu[c][k], &peak[c]);
+    stat(table, &st);
+    for (int c = 0; c < COMMANDS; c++) {
+        const double s = median(seconds[c], rounds);
+        printf("{\"bench\":\"select\",\"rows\":%lld,\"what\":\"%s\",\"seconds\":%.3f,\"cpu_s\":%.3f,\"mb_per_s\":%.0f,"
+               "\"peak_mb\":%.0f}\n",
+               (long long)rows, name[c], s, median(cpu[c], rounds), (double)st.st_size / 1e6 / s, peak[c]);
+    }
+}
+
+/* ---- the solver ---- */
+
+static void measure_solver(int64_t rows) {
+    static int64_t n[CLASSES * BINS], must[CLASSES * BINS];
+    const BalCells cells = {CLASSES, BINS, n, must};
+    BalError err = {0};
+    BalRng r = bal_rng(2, BAL_RNG_TEST, 0, 0);
+    for (int64_t i = 0; i < rows; i++) {
+        double a, v;
+        const int label = draw(&r, &a, &v);
+        n[label * BINS + bal_bin_of_d(bal_quantise(a), bal_quantise(v), BINS, (uint64_t)i)]++;
+    }
+    for (int p = 0; p < BAL_POLICIES; p++) {
+        BalSelectSpec spec = bal_select_spec_default();
+        double seconds[21];
+        int64_t kept = 0;
+        spec.policy = (BalPolicy)p;
+        if (p == BAL_POLICY_WATERFILL) spec.level = rows / 100;
+        if (p == BAL_POLICY_MIRROR) spec.class_max = 0;
+        for (int k = 0; k < 21; k++) {
+            BalPlan plan;
+            const clock_t start = clock();
+            need(bal_plan_make(&plan, &spec, &cells, &err), &err);
+            seconds[k] = (double)(clock() - start) / CLOCKS_PER_SEC;
+            kept = plan.kept;
+            bal_plan_reset(&plan);
+        }
+        printf("{\"bench\":\"select_solver\",\"rows\":%lld,\"policy\":\"%s\",\"kept\":%lld,\"us\":%.0f}\n",
+               (long long)rows, bal_policy_name((BalPolicy)p), (long long)kept, 1e6 * median(seconds, 21));
+    }
+}
+
+int main(int argc, char **argv) {
+    if (argc < 3) {
+        fprintf(stderr, "usage: bench_select PROGRAM DIR [ROWS [ROUNDS]]\n");
+        return 2;
+    }
+    const int64_t rows = argc > 3 ? atoll(argv[3]) : 1000000;
+    const int rounds = argc > 4 ? atoi(argv[4]) : 5;
+    if (rows < 1 || rows % 7919 == 0 || rounds < 1 || rounds > 64) return 2;
+    measure_solver(rows);
+    measure(argv[1], argv[2], rows, rounds);
+    return 0;
+}
