@@ -5,6 +5,7 @@
 #include <avbalance/analysis.h>
 #include <avbalance/curate.h>
 #include <avbalance/error.h>
+#include <avbalance/select.h>
 
 typedef struct BalFigureSpec {
     const char *title;       /* NULL: the figure's own */
@@ -38,6 +39,10 @@ BAL_API BAL_MUST_USE BalStatus bal_figure_calibration(const BalCalibration *c, c
 /* Write DIR/evaluate.txt, .csv, .md, .tex, curves.csv, classes.csv, curves.png, .svg, .pdf, and evaluate.json last; all or none. */
 BAL_API BAL_MUST_USE BalStatus bal_evaluation_save(const BalEvaluation *e, const BalFigureSpec *spec, const char *dir,
                                                    BalError *err);
+/* How many clips can be kept against how uneven their bins then are, with the selection itself; beside it the bins before and after.
+ * The selection has bins of d (no grid), or only the curve is drawn. */
+BAL_API BAL_MUST_USE BalStatus bal_figure_frontier(const BalSelectResult *s, const BalFrontier *f,
+                                                   const BalFigureSpec *spec, const char *path, BalError *err);
 BAL_API const char *bal_report_version(void); /* of cairo */
 
 #endif

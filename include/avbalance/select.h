@@ -82,8 +82,8 @@ typedef struct BalObstacle {
     const bool *class_in, *bin_in; /* [n_classes], [n_bins] borrowed */
 } BalObstacle;
 
-typedef struct BalSelection { /* zero is valid; bal_selection_reset frees */
-    BalSelectSpec spec;       /* without its files */
+typedef struct BalSelectResult { /* zero is valid; bal_selection_reset frees */
+    BalSelectSpec spec;          /* without its files */
     int n_classes, n_bins;
     const char *const *label; /* [n_classes] in byte order; "" where the table names none */
     bool *eligible;           /* [n_bins] */
@@ -91,7 +91,10 @@ typedef struct BalSelection { /* zero is valid; bal_selection_reset frees */
     int64_t *all, *capped, *must, *x;
     int64_t kept, level;
     bool possible; /* else nothing is kept, and limit says why */
-    bool optimal;  /* no selection of more clips meets the policy */
+    int64_t
+        trimmed; /* clips that are left where every bin is cut at random, as far down as limits of classes ask; -1: the policy
+                        has no level to cut to */
+    bool optimal; /* no selection of more clips meets the policy */
     /* Why not more: `limit` why the level cannot rise (or, where nothing is possible, why none can be met), `size` why there are no
      * more clips at this level. */
     BalObstacle limit, size;
@@ -99,21 +102,56 @@ typedef struct BalSelection { /* zero is valid; bal_selection_reset frees */
     int64_t n_must, n_gone; /* clips that were to be kept; ids of the earlier selection that the table no longer has */
     int64_t not_eligible, beyond_source, beyond_quota; /* clips not kept, by reason */
     uint64_t digest[2];
-    struct BalSelectionParts *parts; /* owner of the rest; the clips */
-} BalSelection;
+    struct BalSelectParts *parts; /* owner of the rest; the clips */
+} BalSelectResult;
 
 /* Select from a table of scores: reads it two or three times, at most in as much memory as 8 bytes per row and the clips that are kept (24
  * bytes more per row with caps per source). scores->source: name of the column of sources ("source"), read where caps need it.
  * That nothing is possible is a result. BAL_E_ARG: a setting; BAL_E_FORMAT, BAL_E_NUMERIC: the table or another file;
  * BAL_E_MISMATCH: the table changed while it was read. */
-BAL_API BAL_MUST_USE BalStatus bal_select_file(BalSelection *out, const char *path, const BalScoresSpec *scores,
+BAL_API BAL_MUST_USE BalStatus bal_select_file(BalSelectResult *out, const char *path, const BalScoresSpec *scores,
                                                const BalSelectSpec *spec, BalError *err);
-BAL_API void bal_selection_reset(BalSelection *s);
+BAL_API void bal_selection_reset(BalSelectResult *s);
 
+/* ---- what more could be had ---- */
+typedef struct BalFrontierPoint {
+    int64_t level, kept; /* at most `level` clips per bin, and the most clips then */
+    BalBalance bins;     /* of the eligible bins */
+} BalFrontierPoint;
+typedef struct BalFrontier { /* zero is valid; bal_frontier_reset frees */
+    BalFrontierPoint *point; /* [n] ascending levels; the last one keeps all that the other limits allow */
+    int n;
+} BalFrontier;
+/* Size against evenness under the limits of a selection: for up to `most` water levels the largest selection and the most even of that
+ * size, which no other one of that size is more even than, by any measure. Levels that limits exclude are left out. */
+BAL_API BAL_MUST_USE BalStatus bal_frontier_make(BalFrontier *out, const BalSelectResult *s, int most, BalError *err);
+BAL_API void bal_frontier_reset(BalFrontier *f);
+
+typedef struct BalShortage { /* a class in a bin */
+    int class_index, bin;
+    int64_t n, kept; /* clips there now, and kept of them */
+    double gain;     /* clips kept more per clip, if `extra` clips more were there and nowhere else; exact */
+    double
+        price; /* the same for the very next clip, if all cells that stand in the way together grew as their limits ask: what is
+                        gained where several bins are equally scarce, so that more of one alone changes nothing */
+} BalShortage;
+/* Which clips to look for: cells of eligible bins whose growth would let more clips be kept, best first (gain, price, class, bin). All
+ * others gain nothing. *out: [*n], free with bal_shortage_free. */
+BAL_API BAL_MUST_USE BalStatus bal_shortage_make(BalShortage **out, int *n, const BalSelectResult *s, int64_t extra,
+                                                 BalError *err);
+BAL_API void bal_shortage_free(BalShortage *list);
+
+/* What else is told about a selection. */
+typedef struct BalSelectMore {
+    const BalFrontier *frontier; /* NULL: nothing */
+    const BalShortage *shortage; /* [n_shortage] for so many clips more per cell; extra 0: nothing */
+    int n_shortage;
+    int64_t extra;
+} BalSelectMore;
 /* Write DIR/selected.txt (ids, one per line, in byte order), selected.csv (id, label, bin, u_audio, u_visual, reason), with `certificate`
- * certificate.json, and select.json last; all or none. */
-BAL_API BAL_MUST_USE BalStatus bal_selection_save(const BalSelection *s, const char *dir, bool certificate,
-                                                  BalError *err);
+ * certificate.json, with more frontier.csv and shortage.csv, and select.json last; all or none. more may be NULL. */
+BAL_API BAL_MUST_USE BalStatus bal_selection_save(const BalSelectResult *s, const BalSelectMore *more, const char *dir,
+                                                  bool certificate, BalError *err);
 
 /* ---- verification, without the solver ---- */
 typedef struct BalSelectCheck {

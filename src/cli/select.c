@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include <avbalance/report.h>
 #include "base/file.h"
 #include "curate/selection.h"
 
@@ -41,6 +42,10 @@ static const BalFlag flags[] = {
      .offset = offsetof(SelectArgs, sources)},
     {"certificate", 0, BAL_FLAG_SWITCH, NULL, "also write certificate.json, which `verify` checks without the solver",
      .offset = offsetof(SelectArgs, certificate)},
+    {"frontier", 0, BAL_FLAG_LIST, "FILE", "size against evenness as a figure (.png .svg .pdf) or numbers (.csv)",
+     .offset = offsetof(SelectArgs, frontier)},
+    {"shortage", 0, BAL_FLAG_INT, "N", "which clips to look for: what N more in one class and bin would gain",
+     .offset = offsetof(SelectArgs, shortage), .def = "0", .min = 0, .max = 1e9},
     BAL_SCORES_FLAG(SelectArgs, source, "source-column", "column that holds the source"),
     BAL_SCORES_FLAGS(SelectArgs),
     {0}};
@@ -81,32 +86,70 @@ static BalStatus make_spec(BalSelectSpec *s, const BalCli *cli, BalError *err) {
     return bal_select_spec_check(s, err);
 }
 
-static BalStatus may_write(const BalCli *cli, const char *dir, BalError *err) {
+static BalStatus may_write(const BalCli *cli, const SelectArgs *a, BalError *err) {
     BalText path = {0};
-    bal_path_join(&path, dir, "select.json");
-    BalStatus rc = bal_text_ok(&path, err);
-    if (rc >= 0) rc = bal_cli_may_write(cli, path.data, err);
+    BalStatus rc = BAL_OK;
+    for (int i = 0; i < a->frontier.n && rc >= 0; i++) {
+        if (!bal_has_suffix(a->frontier.v[i], ".csv")) rc = bal_figure_may_be(a->frontier.v[i], err);
+        if (rc >= 0) rc = bal_cli_may_write(cli, a->frontier.v[i], err);
+    }
+    if (a->out) bal_path_join(&path, a->out, "select.json");
+    if (rc >= 0) rc = bal_text_ok(&path, err);
+    if (rc >= 0 && a->out) rc = bal_cli_may_write(cli, path.data, err);
     bal_text_reset(&path);
     return rc;
 }
 
+static BalStatus save_frontier(const BalSelectResult *s, const BalFrontier *f, const char *path, BalError *err) {
+    BalFigureSpec spec = bal_figure_spec_default();
+    BalText csv = {0};
+    if (!bal_has_suffix(path, ".csv")) return bal_figure_frontier(s, f, &spec, path, err);
+    bal_frontier_csv(f, &csv);
+    BalStatus rc = bal_text_ok(&csv, err);
+    if (rc >= 0) rc = bal_file_write(path, csv.data, csv.len, err);
+    bal_text_reset(&csv);
+    return rc;
+}
+
+static BalStatus write_all(BalCli *cli, const BalSelectResult *s, const BalSelectMore *more, BalError *err) {
+    const SelectArgs *a = cli->self;
+    for (int i = 0; i < a->frontier.n; i++) BAL_TRY(save_frontier(s, more->frontier, a->frontier.v[i], err));
+    if (a->out) BAL_TRY(bal_selection_save(s, more, a->out, a->certificate, err));
+    if (cli->json)
+        bal_selection_json(s, more, &cli->out);
+    else
+        bal_select_text(&cli->out, s, more, a->out);
+    return BAL_OK;
+}
+
+enum { FRONTIER_POINTS = 100 };
+
 static BalStatus run(BalCli *cli, BalError *err) {
     const SelectArgs *a = cli->self;
     BalSelectSpec spec;
-    BalSelection s = {0};
+    BalSelectResult s = {0};
+    BalFrontier frontier = {0};
+    BalShortage *shortage = NULL;
+    BalSelectMore more = {.extra = a->shortage};
     BalScoresSpec scores = bal_scores_flags_spec(&a->scores, cli);
     BalStatus rc;
     scores.source = a->source;
     BAL_TRY(make_spec(&spec, cli, err));
-    if (a->out) BAL_TRY(may_write(cli, a->out, err));
+    BAL_TRY(may_write(cli, a, err));
     BAL_TRY_OR(done, bal_select_file(&s, cli->args[0], &scores, &spec, err));
-    if (a->out) BAL_TRY_OR(done, bal_selection_save(&s, a->out, a->certificate, err));
-    if (cli->json)
-        bal_selection_json(&s, &cli->out);
-    else
-        bal_select_text(&cli->out, &s, a->out);
+    if (a->frontier.n) {
+        BAL_TRY_OR(done, bal_frontier_make(&frontier, &s, FRONTIER_POINTS, err));
+        more.frontier = &frontier;
+    }
+    if (a->shortage) {
+        BAL_TRY_OR(done, bal_shortage_make(&shortage, &more.n_shortage, &s, a->shortage, err));
+        more.shortage = shortage;
+    }
+    rc = write_all(cli, &s, &more, err);
 done:
     bal_selection_reset(&s);
+    bal_frontier_reset(&frontier);
+    bal_shortage_free(shortage);
     return rc;
 }
 

@@ -13,8 +13,10 @@ typedef struct SelectArgs {
     double ratio, tolerance;
     const char *budget, *must_keep, *extend, *sources;
     bool certificate;
+    BalList frontier;
+    int64_t shortage;
 } SelectArgs;
 
-void bal_select_text(BalText *out, const BalSelection *s, const char *dir);
+void bal_select_text(BalText *out, const BalSelectResult *s, const BalSelectMore *more, const char *dir);
 
 #endif

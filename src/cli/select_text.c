@@ -25,7 +25,7 @@ static double percent(int64_t n, int64_t all) {
     return all ? 100.0 * (double)n / (double)all : NAN;
 }
 
-static void add_metrics(BalText *out, const BalSelection *s) {
+static void add_metrics(BalText *out, const BalSelectResult *s) {
     const BalSelectSide *a = &s->before, *b = &s->after;
     bal_text_f(out, "\n%-34s %12s %12s\n", "", "before", "after");
     bal_text_f(out, "%-34s %12lld %12lld\n", "clips", (long long)a->n, (long long)b->n);
@@ -46,7 +46,7 @@ static void add_metrics(BalText *out, const BalSelection *s) {
 }
 
 /* The bins as bars, # kept and - left out, in units of the largest. */
-static void add_bins(BalText *out, const BalSelection *s) {
+static void add_bins(BalText *out, const BalSelectResult *s) {
     int64_t most = 1;
     for (int b = 0; b < s->n_bins; b++)
         if (s->before.per_bin[b] > most) most = s->before.per_bin[b];
@@ -63,7 +63,7 @@ static void add_bins(BalText *out, const BalSelection *s) {
     }
 }
 
-static void add_head(BalText *out, const BalSelection *s) {
+static void add_head(BalText *out, const BalSelectResult *s) {
     BalText why = {0};
     bal_selection_why(s, &why);
     bal_text_f(out, "kept %lld of %lld clip%s (%.1f %%), %d class%s: ", (long long)s->kept, (long long)s->before.n,
@@ -77,10 +77,39 @@ static void add_head(BalText *out, const BalSelection *s) {
         bal_text_f(out, "  %.*s\n", (int)n, line);
         line += n + (line[n] == '\n');
     }
+    if (s->trimmed >= 0 && s->possible)
+        bal_text_f(out, "  cutting every bin at random to one level within the same limits would keep %lld\n",
+                   (long long)s->trimmed);
     bal_text_reset(&why);
 }
 
-void bal_select_text(BalText *out, const BalSelection *s, const char *dir) {
+enum { SHOWN = 20 };
+
+static void add_shortage(BalText *out, const BalSelectResult *s, const BalSelectMore *m) {
+    bal_text_f(out, "\nclips to look for, by what each of %lld more would add to the %lld kept\n", (long long)m->extra,
+               (long long)s->kept);
+    if (!m->n_shortage) bal_text_add(out, "  none: no single class in one bin holds the selection back\n");
+    if (m->n_shortage) bal_text_f(out, "%8s %8s %9s  %-22s %s\n", "gain", "together", "there now", "bin", "class");
+    for (int i = 0; i < m->n_shortage && i < SHOWN; i++) {
+        const BalShortage *x = &m->shortage[i];
+        BalText name = {0};
+        bal_bin_name(&s->spec, x->bin, &name);
+        bal_text_f(out, "%8.3g %8.3g %9lld  %2d %-19s %s\n", x->gain, x->price, (long long)x->n, x->bin,
+                   bal_text_str(&name), s->label[x->class_index]);
+        bal_text_reset(&name);
+    }
+    if (m->n_shortage > SHOWN)
+        bal_text_f(out, "  and %d more; --json and shortage.csv have all\n", m->n_shortage - SHOWN);
+    if (m->n_shortage)
+        bal_text_add(
+            out, "  together: of one clip, if the other classes and bins that hold the selection back grow as well\n");
+    for (int b = 0; b < s->n_bins; b++)
+        if (!s->eligible[b])
+            bal_text_f(out, "  bin %d lacks %lld clips to count (--min-per-bin)\n", b,
+                       (long long)(s->spec.min_per_bin - s->parts->rule.bin_n[b]));
+}
+
+void bal_select_text(BalText *out, const BalSelectResult *s, const BalSelectMore *more, const char *dir) {
     add_head(out, s);
     add_metrics(out, s);
     if (s->n_bins <= 40) add_bins(out, s);
@@ -93,5 +122,6 @@ void bal_select_text(BalText *out, const BalSelection *s, const char *dir) {
     bal_text_char(out, '\n');
     if (s->n_must) bal_text_f(out, "kept because they had to be: %lld\n", (long long)s->n_must);
     if (s->n_gone) bal_text_f(out, "of the earlier selection %lld are no longer in the table\n", (long long)s->n_gone);
+    if (more->extra) add_shortage(out, s, more);
     if (dir) bal_text_f(out, "written: %s\n", dir);
 }

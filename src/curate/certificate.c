@@ -30,7 +30,7 @@ static void add_set(BalJsonOut *o, const char *key, const bool *in, int n) {
     bal_json_close(o, ']');
 }
 
-static void add_cut(BalJsonOut *o, const BalCut *c, const BalSelection *s) {
+static void add_cut(BalJsonOut *o, const BalCut *c, const BalSelectResult *s) {
     if (!c->kind) return;
     bal_json_open(o, NULL, '{');
     bal_json_add_text(o, "kind", kinds[c->kind]);
@@ -39,7 +39,7 @@ static void add_cut(BalJsonOut *o, const BalCut *c, const BalSelection *s) {
     bal_json_close(o, '}');
 }
 
-void bal_certificate_json(const BalSelection *s, const char *sha256, BalText *out) {
+void bal_certificate_json(const BalSelectResult *s, const char *sha256, BalText *out) {
     BalJsonOut o = bal_json_out(out, false);
     const BalPlan *p = &s->parts->plan;
     bal_json_open(&o, NULL, '{');

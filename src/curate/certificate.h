@@ -6,7 +6,7 @@
 #include "curate/rule.h"
 
 /* sha256: of selected.csv. */
-void bal_certificate_json(const BalSelection *s, const char *sha256, BalText *out);
+void bal_certificate_json(const BalSelectResult *s, const char *sha256, BalText *out);
 
 enum { BAL_MOST_CUTS = 3 };
 typedef struct BalCertificate { /* zero is valid; bal_certificate_reset frees */

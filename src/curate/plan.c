@@ -81,13 +81,13 @@ static bool flow_at(Solve *s, int64_t level) {
     }
     s->plan.kept = bal_flow_maximise(&s->flow);
     copy_cut(&s->plan.size, &s->flow);
-    bal_flow_even_bins(&s->flow, s->rule.weight);
     return true;
 }
 
 static bool within_budget(Solve *s, int64_t level) {
     const BalRule *r = &s->rule;
     if (!flow_at(s, level)) return false;
+    bal_flow_even_bins(&s->flow, r->weight);
     bal_flow_read(&s->flow, s->plan.x);
     for (int b = 0; b < s->flow.n_bins; b++) s->bin_low[b] = 0;
     for (int i = 0; i < s->flow.n_classes * s->flow.n_bins; i++) s->bin_low[i % s->flow.n_bins] += s->plan.x[i];
@@ -195,38 +195,58 @@ static BalStatus solve_make(Solve *s, const BalSelectSpec *spec, const BalCells 
     return BAL_OK;
 }
 
+static void solve_reset(Solve *s) {
+    bal_plan_reset(&s->plan);
+    bal_rule_reset(&s->rule);
+    bal_flow_reset(&s->flow);
+    bal_free(s->class_low);
+    bal_free(s->class_high);
+    bal_free(s->bin_low);
+    bal_free(s->bin_high);
+}
+
+static void find_plan(Solve *s) {
+    const BalSelectSpec *spec = s->rule.spec;
+    s->plan.optimal = true;
+    if (bal_rule_has_levels(&s->rule)) {
+        find_level(s);
+    } else {
+        s->plan.possible = true;
+        s->plan.level = spec->level;
+        if (spec->budget != BAL_BUDGET_NONE) find_budget(s);
+    }
+    s->plan.tried = s->plan.level;
+    if (s->plan.possible) s->plan.possible = flow_at(s, s->plan.level);
+    if (!s->plan.possible) s->plan.level = s->plan.kept = 0;
+}
+
 BalStatus bal_plan_make(BalPlan *out, const BalSelectSpec *spec, const BalCells *cells, BalError *err) {
     Solve s = {0};
-    BalStatus rc;
-    BAL_TRY_OR(done, solve_make(&s, spec, cells, err));
-    s.plan.optimal = true;
-    if (bal_rule_has_levels(&s.rule)) {
-        find_level(&s);
-    } else {
-        s.plan.possible = true;
-        s.plan.level = spec->level;
-        if (spec->budget != BAL_BUDGET_NONE) find_budget(&s);
-    }
-    s.plan.tried = s.plan.level;
-    if (s.plan.possible) s.plan.possible = flow_at(&s, s.plan.level);
-    if (s.plan.possible) {
-        bal_flow_even_classes(&s.flow);
-        bal_flow_read(&s.flow, s.plan.x);
-        spread_cells(cells, s.plan.x);
-    } else {
-        s.plan.level = s.plan.kept = 0;
+    BalStatus rc = solve_make(&s, spec, cells, err);
+    if (rc >= 0) {
+        find_plan(&s);
         memset(s.plan.x, 0, (size_t)(cells->n_classes * cells->n_bins) * sizeof *s.plan.x);
+        if (s.plan.possible) {
+            bal_flow_even_bins(&s.flow, s.rule.weight);
+            bal_flow_even_classes(&s.flow);
+            bal_flow_read(&s.flow, s.plan.x);
+            spread_cells(cells, s.plan.x);
+        }
+        *out = s.plan;
+        s.plan = (BalPlan){0};
     }
-    *out = s.plan;
-    s.plan = (BalPlan){0};
-done:
-    bal_plan_reset(&s.plan);
-    bal_rule_reset(&s.rule);
-    bal_flow_reset(&s.flow);
-    bal_free(s.class_low);
-    bal_free(s.class_high);
-    bal_free(s.bin_low);
-    bal_free(s.bin_high);
+    solve_reset(&s);
+    return rc;
+}
+
+BalStatus bal_plan_size(int64_t *kept, const BalSelectSpec *spec, const BalCells *cells, BalError *err) {
+    Solve s = {0};
+    BalStatus rc = solve_make(&s, spec, cells, err);
+    if (rc >= 0) {
+        find_plan(&s);
+        *kept = s.plan.kept;
+    }
+    solve_reset(&s);
     return rc;
 }
 

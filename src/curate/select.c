@@ -14,8 +14,8 @@
 
 /* ---- the plan ---- */
 
-static BalStatus take_counts(BalSelection *s, BalError *err) {
-    struct BalSelectionParts *p = s->parts;
+static BalStatus take_counts(BalSelectResult *s, BalError *err) {
+    struct BalSelectParts *p = s->parts;
     const int n_classes = p->tally.n_classes, n_bins = p->tally.n_bins;
     const size_t cells = (size_t)n_classes * (size_t)n_bins;
     BAL_TRY(bal_alloc(&s->all, 5 * cells, sizeof *s->all, err));
@@ -44,7 +44,7 @@ static BalStatus take_counts(BalSelection *s, BalError *err) {
     return BAL_OK;
 }
 
-static BalStatus side_make(BalSelectSide *side, const BalSelection *s, const int64_t *count, BalError *err) {
+static BalStatus side_make(BalSelectSide *side, const BalSelectResult *s, const int64_t *count, BalError *err) {
     BAL_TRY(bal_alloc(&side->per_bin, (size_t)(s->n_bins + s->n_classes), sizeof *side->per_bin, err));
     side->per_class = side->per_bin + s->n_bins;
     for (int i = 0; i < s->n_classes * s->n_bins; i++) {
@@ -72,8 +72,8 @@ static BalObstacle obstacle(const BalCut *c) {
     return (BalObstacle){(int)c->kind, c->class_in, c->bin_in};
 }
 
-BalStatus bal_selection_plan(BalSelection *s, BalTally *tally, const BalSelectSpec *spec, BalError *err) {
-    struct BalSelectionParts *p;
+BalStatus bal_selection_plan(BalSelectResult *s, BalTally *tally, const BalSelectSpec *spec, BalError *err) {
+    struct BalSelectParts *p;
     BalLeaning leaning = {0};
     BAL_TRY(bal_alloc(&s->parts, 1, sizeof *s->parts, err));
     p = s->parts;
@@ -91,6 +91,7 @@ BalStatus bal_selection_plan(BalSelection *s, BalTally *tally, const BalSelectSp
     s->level = p->plan.level;
     s->possible = p->plan.possible;
     s->optimal = p->plan.optimal;
+    s->trimmed = bal_trimmed(&p->rule);
     s->limit = obstacle(p->plan.conflict.kind && !s->possible ? &p->plan.conflict : &p->plan.above);
     s->size = obstacle(&p->plan.size);
     BAL_TRY(side_make(&s->before, s, s->all, err));
@@ -102,7 +103,7 @@ BalStatus bal_selection_plan(BalSelection *s, BalTally *tally, const BalSelectSp
     return BAL_OK;
 }
 
-void bal_selection_finish(BalSelection *s) {
+void bal_selection_finish(BalSelectResult *s) {
     BalLeaning leaning = {0};
     for (size_t i = 0; i < s->parts->picks.n; i++) {
         const BalPick *k = &s->parts->picks.pick[i];
@@ -114,8 +115,8 @@ void bal_selection_finish(BalSelection *s) {
 /* ---- one table ---- */
 
 /* Eight times in 10^14 a cell has fewer clips below its limit than it needs; then every clip is looked at. */
-static BalStatus pick_clips(BalSelection *s, BalSieve *sieve, BalScoresFile *f, const char *path, BalError *err) {
-    struct BalSelectionParts *p = s->parts;
+static BalStatus pick_clips(BalSelectResult *s, BalSieve *sieve, BalScoresFile *f, const char *path, BalError *err) {
+    struct BalSelectParts *p = s->parts;
     const int n_cells = s->n_classes * s->n_bins;
     uint64_t *limit = NULL, digest[2];
     int lacking = 0;
@@ -136,9 +137,9 @@ done:
     return rc;
 }
 
-BalStatus bal_select_file(BalSelection *out, const char *path, const BalScoresSpec *scores, const BalSelectSpec *spec,
-                          BalError *err) {
-    BalSelection s = {0};
+BalStatus bal_select_file(BalSelectResult *out, const char *path, const BalScoresSpec *scores,
+                          const BalSelectSpec *spec, BalError *err) {
+    BalSelectResult s = {0};
     BalSieve sieve = {0};
     BalTally tally = {0};
     BalScoresFile *f = NULL;
@@ -151,7 +152,7 @@ BalStatus bal_select_file(BalSelection *out, const char *path, const BalScoresSp
     if (s.kept) BAL_TRY_OR(done, pick_clips(&s, &sieve, f, path, err));
     bal_selection_finish(&s);
     *out = s;
-    s = (BalSelection){0};
+    s = (BalSelectResult){0};
 done:
     bal_selection_reset(&s);
     bal_tally_reset(&tally);
@@ -160,8 +161,8 @@ done:
     return rc;
 }
 
-void bal_selection_reset(BalSelection *s) {
-    struct BalSelectionParts *p = s->parts;
+void bal_selection_reset(BalSelectResult *s) {
+    struct BalSelectParts *p = s->parts;
     bal_free(s->all);
     bal_free(s->before.per_bin);
     bal_free(s->after.per_bin);
@@ -173,5 +174,5 @@ void bal_selection_reset(BalSelection *s) {
         bal_free(p->label);
         bal_free(p);
     }
-    *s = (BalSelection){0};
+    *s = (BalSelectResult){0};
 }

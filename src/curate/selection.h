@@ -8,7 +8,7 @@
 #include "curate/plan.h"
 #include "curate/tally.h"
 
-struct BalSelectionParts {
+struct BalSelectParts {
     BalTally tally;
     BalPlan plan;
     BalRule rule;
@@ -19,14 +19,20 @@ struct BalSelectionParts {
 };
 
 /* From counts, which are taken over, to everything but the clips. */
-BAL_MUST_USE BalStatus bal_selection_plan(BalSelection *s, BalTally *tally, const BalSelectSpec *spec, BalError *err);
+BAL_MUST_USE BalStatus bal_selection_plan(BalSelectResult *s, BalTally *tally, const BalSelectSpec *spec,
+                                          BalError *err);
 /* From the clips, chosen and in order, to what is said about them. */
-void bal_selection_finish(BalSelection *s);
+void bal_selection_finish(BalSelectResult *s);
+
+/* Clips that are left where every bin is cut at random to one level, the highest at which the classes keep within their limits on
+ * average; -1: the policy has no levels. */
+int64_t bal_trimmed(const BalRule *r);
 
 /* The document select.json. */
-void bal_selection_json(const BalSelection *s, BalText *out);
+void bal_selection_json(const BalSelectResult *s, const BalSelectMore *more, BalText *out); /* more may be NULL */
+void bal_frontier_csv(const BalFrontier *f, BalText *out);
 /* What keeps the selection from being larger, or possible: one or two lines without an end. */
-void bal_selection_why(const BalSelection *s, BalText *out);
+void bal_selection_why(const BalSelectResult *s, BalText *out);
 void bal_bin_name(const BalSelectSpec *spec, int bin, BalText *out); /* "0.1 < d <= 0.2" */
 
 #endif

@@ -27,11 +27,11 @@ void bal_bin_name(const BalSelectSpec *spec, int bin, BalText *out) {
 enum { NAMED = 4 };
 
 /* Bins that are not eligible belong to a cut by chance, unless something of them must be kept. */
-static bool matters(const BalSelection *s, int b) {
+static bool matters(const BalSelectResult *s, int b) {
     return s->eligible[b] || s->parts->rule.bin_must[b];
 }
 
-static void add_bins(BalText *out, const BalSelection *s, const bool *in, bool inside) {
+static void add_bins(BalText *out, const BalSelectResult *s, const bool *in, bool inside) {
     int n = 0;
     for (int b = 0; b < s->n_bins; b++) {
         if (in[b] != inside || !matters(s, b)) continue;
@@ -41,7 +41,7 @@ static void add_bins(BalText *out, const BalSelection *s, const bool *in, bool i
     if (n > NAMED) bal_text_f(out, " and %d more", n - NAMED);
 }
 
-static void add_classes(BalText *out, const BalSelection *s, const bool *in, bool inside) {
+static void add_classes(BalText *out, const BalSelectResult *s, const bool *in, bool inside) {
     int n = 0;
     for (int c = 0; c < s->n_classes; c++) {
         if (in[c] != inside) continue;
@@ -51,34 +51,34 @@ static void add_classes(BalText *out, const BalSelection *s, const bool *in, boo
     if (n > NAMED) bal_text_f(out, " and %d more", n - NAMED);
 }
 
-static int count_classes(const BalSelection *s, const bool *in, bool inside) {
+static int count_classes(const BalSelectResult *s, const bool *in, bool inside) {
     int sum = 0;
     for (int c = 0; c < s->n_classes; c++) sum += in[c] == inside;
     return sum;
 }
 
-static int count_bins(const BalSelection *s, const bool *in, bool inside) {
+static int count_bins(const BalSelectResult *s, const bool *in, bool inside) {
     int sum = 0;
     for (int b = 0; b < s->n_bins; b++) sum += in[b] == inside && matters(s, b);
     return sum;
 }
 
 /* Clips of the classes inside in the bins outside. */
-static int64_t leaving(const BalSelection *s, const BalObstacle *o) {
+static int64_t leaving(const BalSelectResult *s, const BalObstacle *o) {
     int64_t sum = 0;
     for (int i = 0; i < s->n_classes * s->n_bins; i++)
         if (o->class_in[i / s->n_bins] && !o->bin_in[i % s->n_bins]) sum += s->all[i] - s->capped[i];
     return sum;
 }
 
-static int64_t needed(const BalSelection *s, const BalObstacle *o, int64_t level) {
+static int64_t needed(const BalSelectResult *s, const BalObstacle *o, int64_t level) {
     int64_t sum = 0;
     for (int b = 0; b < s->n_bins; b++)
         if (!o->bin_in[b]) sum += bal_rule_low(&s->parts->rule, b, level);
     return sum;
 }
 
-static void say_bins(BalText *out, const BalSelection *s, const BalObstacle *o, int64_t level) {
+static void say_bins(BalText *out, const BalSelectResult *s, const BalObstacle *o, int64_t level) {
     const int bins = count_bins(s, o->bin_in, false), classes = count_classes(s, o->class_in, false);
     bal_text_f(out, "%s ", bins == 1 ? "bin" : "bins");
     add_bins(out, s, o->bin_in, false);
@@ -101,8 +101,8 @@ static void say_bins(BalText *out, const BalSelection *s, const BalObstacle *o, 
     }
 }
 
-static void say_classes(BalText *out, const BalSelection *s, const BalObstacle *o) {
-    const struct BalSelectionParts *p = s->parts;
+static void say_classes(BalText *out, const BalSelectResult *s, const BalObstacle *o) {
+    const struct BalSelectParts *p = s->parts;
     const int classes = count_classes(s, o->class_in, true), bins = count_bins(s, o->bin_in, true);
     int64_t need = classes * p->rule.class_low;
     for (int i = 0; i < s->n_classes * s->n_bins; i++)
@@ -124,7 +124,7 @@ static void say_classes(BalText *out, const BalSelection *s, const BalObstacle *
     bal_text_f(out, " hold%s no more there", bins > 1 ? "" : "s");
 }
 
-static void say_size(BalText *out, const BalSelection *s) {
+static void say_size(BalText *out, const BalSelectResult *s) {
     const BalObstacle *o = &s->size;
     const int classes = count_classes(s, o->class_in, false);
     const int bins = count_bins(s, o->bin_in, true), rest = count_bins(s, o->bin_in, false);
@@ -145,7 +145,7 @@ static void say_size(BalText *out, const BalSelection *s) {
     }
 }
 
-void bal_selection_why(const BalSelection *s, BalText *out) {
+void bal_selection_why(const BalSelectResult *s, BalText *out) {
     const BalObstacle *o = &s->limit;
     if (o->kind == BAL_CUT_CLASSES) {
         say_classes(out, s, o);
@@ -185,7 +185,7 @@ static double share(int64_t n, int64_t all) {
     return all ? (double)n / (double)all : NAN;
 }
 
-static void add_metrics(BalJsonOut *o, const BalSelection *s, const BalSelectSide *side) {
+static void add_metrics(BalJsonOut *o, const BalSelectResult *s, const BalSelectSide *side) {
     bal_json_open(o, "metrics", '{');
     add_balance(o, NULL, &side->bins);
     if (!s->spec.grid) bal_json_add_real(o, "w1_d", side->bins.w1_bins * 2 / s->n_bins);
@@ -200,7 +200,7 @@ static void add_metrics(BalJsonOut *o, const BalSelection *s, const BalSelectSid
     bal_json_close(o, '}');
 }
 
-static void add_side(BalJsonOut *o, const BalSelection *s, const BalSelectSide *side) {
+static void add_side(BalJsonOut *o, const BalSelectResult *s, const BalSelectSide *side) {
     bal_json_add_counts(o, "per_bin", side->per_bin, 0, s->n_bins);
     bal_json_open(o, "per_class", '{');
     for (int c = 0; c < s->n_classes; c++) bal_json_add_int(o, s->label[c], side->per_class[c]);
@@ -208,7 +208,7 @@ static void add_side(BalJsonOut *o, const BalSelection *s, const BalSelectSide *
     add_metrics(o, s, side);
 }
 
-static void add_classes_apart(BalJsonOut *o, const BalSelection *s) {
+static void add_classes_apart(BalJsonOut *o, const BalSelectResult *s) {
     bal_json_open(o, "classes", '[');
     for (int c = 0; c < s->n_classes; c++) {
         const int64_t *row[2] = {s->all + (size_t)c * (size_t)s->n_bins, s->x + (size_t)c * (size_t)s->n_bins};
@@ -227,7 +227,7 @@ static void add_classes_apart(BalJsonOut *o, const BalSelection *s) {
 }
 
 /* Is it as balanced as a dataset that calls itself so should be? */
-static void add_acceptance(BalJsonOut *o, const BalSelection *s) {
+static void add_acceptance(BalJsonOut *o, const BalSelectResult *s) {
     const BalSelectSide *a = &s->after;
     const double heard = share(a->audio_preferred, a->n);
     bal_json_open(o, "acceptance", '{');
@@ -237,7 +237,7 @@ static void add_acceptance(BalJsonOut *o, const BalSelection *s) {
     bal_json_close(o, '}');
 }
 
-static void add_obstacle(BalJsonOut *o, const BalSelection *s, const char *key, const BalObstacle *x) {
+static void add_obstacle(BalJsonOut *o, const BalSelectResult *s, const char *key, const BalObstacle *x) {
     static const char *const kinds[] = {NULL, "bins", "classes", "size"};
     if (!x->kind) return;
     bal_json_open(o, key, '{');
@@ -253,7 +253,48 @@ static void add_obstacle(BalJsonOut *o, const BalSelection *s, const char *key, 
     bal_json_close(o, '}');
 }
 
-void bal_selection_json(const BalSelection *s, BalText *out) {
+static void add_frontier(BalJsonOut *o, const BalFrontier *f) {
+    bal_json_open(o, "frontier", '[');
+    for (int i = 0; i < f->n; i++) {
+        bal_json_open(o, NULL, '{');
+        bal_json_add_int(o, "level", f->point[i].level);
+        bal_json_add_int(o, "kept", f->point[i].kept);
+        add_balance(o, NULL, &f->point[i].bins);
+        bal_json_close(o, '}');
+    }
+    bal_json_close(o, ']');
+}
+
+static void add_shortage(BalJsonOut *o, const BalSelectResult *s, const BalSelectMore *m) {
+    bal_json_open(o, "shortage", '{');
+    bal_json_add_int(o, "extra", m->extra);
+    bal_json_open(o, "cells", '[');
+    for (int i = 0; i < m->n_shortage; i++) {
+        const BalShortage *x = &m->shortage[i];
+        bal_json_open(o, NULL, '{');
+        bal_json_add_text(o, "label", s->label[x->class_index]);
+        bal_json_add_int(o, "bin", x->bin);
+        bal_json_add_int(o, "n", x->n);
+        bal_json_add_int(o, "kept", x->kept);
+        bal_json_add_real(o, "gain", x->gain);
+        bal_json_add_real(o, "price", x->price);
+        bal_json_close(o, '}');
+    }
+    bal_json_close(o, ']');
+    bal_json_open(o, "not_eligible", '['); /* what each of these bins lacks to be one that counts */
+    for (int b = 0; b < s->n_bins; b++) {
+        if (s->eligible[b]) continue;
+        bal_json_open(o, NULL, '{');
+        bal_json_add_int(o, "bin", b);
+        bal_json_add_int(o, "n", s->parts->rule.bin_n[b]);
+        bal_json_add_int(o, "lacks", s->spec.min_per_bin - s->parts->rule.bin_n[b]);
+        bal_json_close(o, '}');
+    }
+    bal_json_close(o, ']');
+    bal_json_close(o, '}');
+}
+
+void bal_selection_json(const BalSelectResult *s, const BalSelectMore *more, BalText *out) {
     BalJsonOut o = bal_json_out(out, true);
     BalText why = {0};
     bal_json_open(&o, NULL, '{');
@@ -264,6 +305,7 @@ void bal_selection_json(const BalSelection *s, BalText *out) {
     bal_json_add_bool(&o, "possible", s->possible);
     bal_json_add_bool(&o, "optimal", s->optimal);
     bal_json_add_int(&o, "level", s->level);
+    if (s->trimmed >= 0) bal_json_add_int(&o, "trimmed", s->trimmed);
     bal_settings_add(&o, &s->spec);
     bal_json_open(&o, "eligible", '[');
     for (int b = 0; b < s->n_bins; b++)
@@ -285,6 +327,8 @@ void bal_selection_json(const BalSelection *s, BalText *out) {
     add_side(&o, s, &s->before);
     bal_json_close(&o, '}');
     add_classes_apart(&o, s);
+    if (more && more->frontier) add_frontier(&o, more->frontier);
+    if (more && more->extra) add_shortage(&o, s, more);
     bal_json_add_digest(&o, "digest", s->digest);
     bal_json_close(&o, '}');
     bal_text_char(out, '\n');

@@ -1,19 +1,21 @@
 /* A selection as a folder. All files are on the disk under temporary names before the first is put in place, so that a full disk leaves
  * none; select.json comes last and is the first to go, so that where it stands the others are its own. */
+#include <math.h>
+
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "curate/certificate.h"
 #include "curate/selection.h"
 
-static void make_list(const BalSelection *s, BalText *out) {
+static void make_list(const BalSelectResult *s, BalText *out) {
     for (size_t i = 0; i < s->parts->picks.n; i++) {
         bal_text_add(out, s->parts->picks.pick[i].id);
         bal_text_char(out, '\n');
     }
 }
 
-static void make_table(const BalSelection *s, BalText *out) {
+static void make_table(const BalSelectResult *s, BalText *out) {
     bal_text_add(out, "id,label,bin,u_audio,u_visual,reason\n");
     for (size_t i = 0; i < s->parts->picks.n; i++) {
         const BalPick *p = &s->parts->picks.pick[i];
@@ -28,28 +30,66 @@ static void make_table(const BalSelection *s, BalText *out) {
     }
 }
 
-enum { LIST, TABLE, CERTIFICATE, LAST, OUTPUTS };
-static const char *const names[OUTPUTS] = {"selected.txt", "selected.csv", "certificate.json", "select.json"};
-
-static void make(BalText *out, int i, const BalSelection *s, char sha256[65]) {
-    if (i == LIST) make_list(s, out);
-    if (i == TABLE) make_table(s, out);
-    if (i == TABLE) bal_sha256_text(bal_text_str(out), out->len, sha256);
-    if (i == CERTIFICATE) bal_certificate_json(s, sha256, out);
-    if (i == LAST) bal_selection_json(s, out);
+void bal_frontier_csv(const BalFrontier *f, BalText *out) {
+    bal_text_add(out, "level,kept,kl,kl_norm,chi2,gini,max_min\n");
+    for (int i = 0; i < f->n; i++) {
+        const BalBalance *b = &f->point[i].bins;
+        const double v[] = {b->kl, b->kl_norm, b->chi2, b->gini, b->max_min};
+        bal_text_f(out, "%lld,%lld", (long long)f->point[i].level, (long long)f->point[i].kept);
+        for (int k = 0; k < 5; k++) {
+            bal_text_char(out, ',');
+            if (!isnan(v[k])) bal_text_real(out, v[k]);
+        }
+        bal_text_char(out, '\n');
+    }
 }
 
-static BalStatus write_one(BalWriter **w, int i, const BalSelection *s, const char *dir, char sha256[65],
-                           BalError *err) {
+static void make_shortage(const BalSelectResult *s, const BalSelectMore *m, BalText *out) {
+    bal_text_add(out, "label,bin,n,kept,gain,price\n");
+    for (int i = 0; i < m->n_shortage; i++) {
+        const BalShortage *x = &m->shortage[i];
+        bal_csv_quote(out, s->label[x->class_index]);
+        bal_text_f(out, ",%d,%lld,%lld,", x->bin, (long long)x->n, (long long)x->kept);
+        bal_text_real(out, x->gain);
+        bal_text_char(out, ',');
+        bal_text_real(out, x->price);
+        bal_text_char(out, '\n');
+    }
+}
+
+enum { LIST, TABLE, CERTIFICATE, FRONTIER, SHORTAGE, LAST, OUTPUTS };
+static const char *const names[OUTPUTS] = {"selected.txt", "selected.csv", "certificate.json",
+                                           "frontier.csv", "shortage.csv", "select.json"};
+
+typedef struct Save {
+    const BalSelectResult *s;
+    const BalSelectMore *more;
+    const char *dir;
+    bool wanted[OUTPUTS];
+    char sha256[65]; /* of the table, for the certificate behind it */
+    BalWriter *w[OUTPUTS];
+} Save;
+
+static void make(Save *v, int i, BalText *out) {
+    if (i == LIST) make_list(v->s, out);
+    if (i == TABLE) make_table(v->s, out);
+    if (i == TABLE) bal_sha256_text(bal_text_str(out), out->len, v->sha256);
+    if (i == CERTIFICATE) bal_certificate_json(v->s, v->sha256, out);
+    if (i == FRONTIER) bal_frontier_csv(v->more->frontier, out);
+    if (i == SHORTAGE) make_shortage(v->s, v->more, out);
+    if (i == LAST) bal_selection_json(v->s, v->more, out);
+}
+
+static BalStatus write_one(Save *v, int i, BalError *err) {
     BalText path = {0}, bytes = {0};
     BalStatus rc;
-    bal_path_join(&path, dir, names[i]);
-    make(&bytes, i, s, sha256);
+    bal_path_join(&path, v->dir, names[i]);
+    make(v, i, &bytes);
     BAL_TRY_OR(done, bal_text_ok(&path, err));
     BAL_TRY_OR(done, bal_text_ok(&bytes, err));
-    BAL_TRY_OR(done, bal_writer_open(w, path.data, err));
-    BAL_TRY_OR(done, bal_writer_add(*w, bal_text_str(&bytes), bytes.len, err));
-    rc = bal_writer_sync(*w, err);
+    BAL_TRY_OR(done, bal_writer_open(&v->w[i], path.data, err));
+    BAL_TRY_OR(done, bal_writer_add(v->w[i], bal_text_str(&bytes), bytes.len, err));
+    rc = bal_writer_sync(v->w[i], err);
 done:
     bal_text_reset(&path);
     bal_text_reset(&bytes);
@@ -65,16 +105,20 @@ static BalStatus remove_one(const char *dir, const char *name, BalError *err) {
     return rc;
 }
 
-BalStatus bal_selection_save(const BalSelection *s, const char *dir, bool certificate, BalError *err) {
-    BalWriter *w[OUTPUTS] = {NULL};
-    char sha256[65];
+BalStatus bal_selection_save(const BalSelectResult *s, const BalSelectMore *more, const char *dir, bool certificate,
+                             BalError *err) {
+    Save v = {.s = s, .more = more, .dir = dir, .wanted = {[LIST] = true, [TABLE] = true, [LAST] = true}};
     BalStatus rc = bal_make_dirs(dir, err);
+    v.wanted[CERTIFICATE] = certificate;
+    v.wanted[FRONTIER] = more && more->frontier;
+    v.wanted[SHORTAGE] = more && more->extra;
     for (int i = 0; i < OUTPUTS && rc >= 0; i++)
-        if (i != CERTIFICATE || certificate) rc = write_one(&w[i], i, s, dir, sha256, err);
+        if (v.wanted[i]) rc = write_one(&v, i, err);
     if (rc >= 0) rc = remove_one(dir, names[LAST], err);
-    if (rc >= 0 && !certificate) rc = remove_one(dir, names[CERTIFICATE], err);
+    for (int i = 0; i < OUTPUTS && rc >= 0; i++) /* those of a selection before would pass for ours */
+        if (!v.wanted[i]) rc = remove_one(dir, names[i], err);
     for (int i = 0; i < OUTPUTS && rc >= 0; i++)
-        if (w[i]) rc = bal_writer_commit(&w[i], err);
-    for (int i = 0; i < OUTPUTS; i++) bal_writer_abort(&w[i]);
+        if (v.w[i]) rc = bal_writer_commit(&v.w[i], err);
+    for (int i = 0; i < OUTPUTS; i++) bal_writer_abort(&v.w[i]);
     return rc;
 }

@@ -71,10 +71,10 @@ static void read_all(const char *dir, BalText *out) {
 }
 
 static void select_into(const char *dir, const char *path, const BalSelectSpec *spec, int threads, BalText *out) {
-    BalSelection s;
+    BalSelectResult s;
     BalError err = {0};
     assert_ok(bal_select_file(&s, path, &(BalScoresSpec){.threads = threads}, spec, &err));
-    assert_ok(bal_selection_save(&s, dir, true, &err));
+    assert_ok(bal_selection_save(&s, NULL, dir, true, &err));
     bal_selection_reset(&s);
     read_all(dir, out);
 }
@@ -106,13 +106,13 @@ static int bin_of(const Row *x) {
     return bal_bin_of_d(bal_quantise(x->a), bal_quantise(x->v), 20, x->key);
 }
 
-static bool is_in(const BalSelection *s, const char *id) {
+static bool is_in(const BalSelectResult *s, const char *id) {
     for (size_t i = 0; i < s->parts->picks.n; i++)
         if (!strcmp(s->parts->picks.pick[i].id, id)) return true;
     return false;
 }
 
-static int label_of(const BalSelection *s, const Row *x) {
+static int label_of(const BalSelectResult *s, const Row *x) {
     char name[16];
     snprintf(name, sizeof name, "class%d", x->label);
     for (int c = 0; c < s->n_classes; c++)
@@ -123,7 +123,7 @@ static int label_of(const BalSelection *s, const Row *x) {
 
 /* With must: every tenth row of the source's order is to be kept. */
 static void compare(const BalSelectSpec *spec, const char *path, bool must) {
-    BalSelection s;
+    BalSelectResult s;
     BalError err = {0};
     static Row sorted[ROWS];
     static int from_source[SOURCES][CLASSES], taken[CLASSES * 20];
@@ -178,12 +178,12 @@ static void test_extend(void **state) {
     (void)state;
     const char *path = table("extend.csv", 0, 1), *dir = scratch("extend");
     BalSelectSpec spec = spec_of(BAL_POLICY_STRICT);
-    BalSelection s, t;
+    BalSelectResult s, t;
     BalError err = {0};
     BalText ids = {0};
     spec.class_max = 300;
     assert_ok(bal_select_file(&s, path, NULL, &spec, &err));
-    assert_ok(bal_selection_save(&s, dir, false, &err));
+    assert_ok(bal_selection_save(&s, NULL, dir, false, &err));
     spec.class_max = 400;
     spec.seed = 8;
     spec.extend = dir;
@@ -213,7 +213,7 @@ static void test_sources(void **state) {
     BalSelectSpec spec = spec_of(BAL_POLICY_RATIO);
     BalText t = {0}, a = {0}, b = {0};
     BalError err = {0};
-    BalSelection s;
+    BalSelectResult s;
     bal_text_add(&t, "id\tsource\n");
     for (int i = 0; i < ROWS; i++) bal_text_f(&t, "%s\tvideo%d\n", row[i].id, row[i].source);
     assert_ok(bal_file_write(file, t.data, t.len, &err));
@@ -263,7 +263,7 @@ static int by_id(const void *a, const void *b) {
     return strcmp(((const BalPick *)a)->id, ((const BalPick *)b)->id);
 }
 
-static void swap_one(BalSelection *s) {
+static void swap_one(BalSelectResult *s) {
     BalPicks *p = &s->parts->picks;
     for (int i = 0; i < ROWS; i++) {
         if (is_in(s, row[i].id)) continue;
@@ -285,7 +285,7 @@ static void test_tampering(void **state) {
     BalSelectSpec spec = spec_of(BAL_POLICY_RATIO);
     BalText all = {0};
     BalError err = {0};
-    BalSelection s;
+    BalSelectResult s;
     static const struct {
         const char *file, *from, *to, *says;
     } cases[] = {{"certificate.json", "true,\"level\":", "true,\"level\":1", "keeps"},
@@ -330,7 +330,7 @@ static void test_tampering(void **state) {
     /* another clip of the same class and bin instead of a kept one, in lists that fit together */
     assert_ok(bal_select_file(&s, path, NULL, &spec, &err));
     swap_one(&s);
-    assert_ok(bal_selection_save(&s, dir, true, &err));
+    assert_ok(bal_selection_save(&s, NULL, dir, true, &err));
     bal_selection_reset(&s);
     assert_fails(verify(dir, path, &err), BAL_E_MISMATCH, "smaller key");
 
@@ -340,7 +340,7 @@ static void test_tampering(void **state) {
     assert_ok(bal_select_file(&s, path, NULL, &spec, &err));
     assert_false(s.possible);
     assert_int_equal(s.kept, 0);
-    assert_ok(bal_selection_save(&s, dir, true, &err));
+    assert_ok(bal_selection_save(&s, NULL, dir, true, &err));
     bal_selection_reset(&s);
     assert_ok(verify(dir, path, &err));
     bal_text_clear(&all);
@@ -362,7 +362,7 @@ static BalStatus select_small(void *user, BalError *err) {
     spec.per_source = 1;
     spec.must_keep = small_must;
     BAL_TRY(bal_select_file(user, small_path, &(BalScoresSpec){.threads = 1}, &spec, err));
-    bal_selection_json(user, &json);
+    bal_selection_json(user, NULL, &json);
     BalStatus rc = bal_text_ok(&json, err);
     bal_text_reset(&json);
     if (rc < 0) bal_selection_reset(user);
@@ -376,7 +376,7 @@ static BalStatus select_and_drop(void *user, BalError *err) {
 }
 
 static BalStatus save_small(void *user, BalError *err) {
-    return bal_selection_save(user, small_dir, true, err);
+    return bal_selection_save(user, NULL, small_dir, true, err);
 }
 
 static BalStatus verify_small(void *user, BalError *err) {
@@ -390,7 +390,7 @@ static void test_memory(void **state) {
     static const char text[] = "id,label,u_audio,u_visual,source\n"
                                "a,x,0.5,0.1,v\nb,x,0.1,0.5,w\nc,y,0.9,0.1,v\nd,y,0.2,0.5,v\ne,x,0.5,0.1,v\n";
     BalError err = {0};
-    BalSelection s;
+    BalSelectResult s;
     char **names;
     int n;
     snprintf(small_path, sizeof small_path, "%s/small.csv", scratch_dir);
