@@ -153,6 +153,29 @@ typedef struct BalSelectMore {
 BAL_API BAL_MUST_USE BalStatus bal_selection_save(const BalSelectResult *s, const BalSelectMore *more, const char *dir,
                                                   bool certificate, BalError *err);
 
+/* ---- tables in shards ---- */
+/* The same selection from any number of shards, each read twice, wherever and in whatever order: counts of every shard are merged into
+ * quotas, with these every shard names its clips with small keys, and these are merged. What comes out is, byte for byte, what
+ * bal_select_file makes of all shards in one table. All clips of a source must be in one shard where there are caps per source.
+ * Files appear whole or not at all, so that a shard that failed is done again. */
+typedef struct BalShard {
+    int index, n; /* 1 .. n */
+} BalShard;
+/* Count a shard: bins, grid, per_source, seed and the files of spec are used. */
+BAL_API BAL_MUST_USE BalStatus bal_shard_count(const char *path, const BalScoresSpec *scores, const BalSelectSpec *spec,
+                                               BalShard shard, const char *out, BalError *err);
+/* Plan a selection for the counts of all shards, in any order, and write the quotas. Of spec all else is used. *out: the selection without
+ * its clips; must be reset. BAL_E_MISMATCH: a shard is missing, there twice, or was counted with other settings or lists of ids. */
+BAL_API BAL_MUST_USE BalStatus bal_shard_quotas(BalSelectResult *out, const char *const *counts, int n,
+                                                const BalSelectSpec *spec, const char *quotas, BalError *err);
+/* Clips of a shard that may be kept. spec: only its files. wide: all keys, after a merge has asked for it. */
+BAL_API BAL_MUST_USE BalStatus bal_shard_pick(const char *path, const BalScoresSpec *scores, const BalSelectSpec *spec,
+                                              BalShard shard, const char *quotas, bool wide, const char *out,
+                                              BalError *err);
+/* The selection, from the clips of all shards. */
+BAL_API BAL_MUST_USE BalStatus bal_shard_merge(BalSelectResult *out, const char *const *picks, int n,
+                                               const char *quotas, BalError *err);
+
 /* ---- verification, without the solver ---- */
 typedef struct BalSelectCheck {
     int64_t rows, kept;

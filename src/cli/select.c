@@ -46,6 +46,17 @@ static const BalFlag flags[] = {
      .offset = offsetof(SelectArgs, frontier)},
     {"shortage", 0, BAL_FLAG_INT, "N", "which clips to look for: what N more in one class and bin would gain",
      .offset = offsetof(SelectArgs, shortage), .def = "0", .min = 0, .max = 1e9},
+    {"shard", 0, BAL_FLAG_STRING, "I/N", "SCORES is one of N parts of a table, see below",
+     .offset = offsetof(SelectArgs, shard)},
+    {"counts", 0, BAL_FLAG_STRING, "FILE", "write the counts of a shard", .offset = offsetof(SelectArgs, counts)},
+    {"picks", 0, BAL_FLAG_STRING, "FILE", "write the clips of a shard that may be kept",
+     .offset = offsetof(SelectArgs, picks)},
+    {"quotas", 0, BAL_FLAG_STRING, "FILE", "what the counts of all shards are merged into",
+     .offset = offsetof(SelectArgs, quotas)},
+    {"merge", 0, BAL_FLAG_SWITCH, NULL, "arguments are counts, or with -o clips, of all shards",
+     .offset = offsetof(SelectArgs, merge)},
+    {"wide", 0, BAL_FLAG_SWITCH, NULL, "picks: of any key, once a merge has asked for it",
+     .offset = offsetof(SelectArgs, wide)},
     BAL_SCORES_FLAG(SelectArgs, source, "source-column", "column that holds the source"),
     BAL_SCORES_FLAGS(SelectArgs),
     {0}};
@@ -135,6 +146,12 @@ static BalStatus run(BalCli *cli, BalError *err) {
     BalStatus rc;
     scores.source = a->source;
     BAL_TRY(make_spec(&spec, cli, err));
+    if (a->shard || a->merge) return bal_select_shards(cli, &spec, err);
+    if (a->counts || a->picks || a->quotas)
+        return BAL_FAIL(err, BAL_E_ARG,
+                        "--counts, --picks and --quotas are for shards; say which one with --shard I/N");
+    if (cli->n_args > 1)
+        return BAL_FAIL(err, BAL_E_ARG, "one table of scores is selected from; --merge takes more files");
     BAL_TRY(may_write(cli, a, err));
     BAL_TRY_OR(done, bal_select_file(&s, cli->args[0], &scores, &spec, err));
     if (a->frontier.n) {
@@ -155,7 +172,7 @@ done:
 
 const BalCommand bal_cmd_select = {
     "select",
-    "SCORES -o DIR",
+    "SCORES -o DIR | --merge FILE...",
     "Keep the largest balanced subset, and prove that there is no larger one",
     BAL_SCORES_HELP
     "\n\n"
@@ -170,10 +187,18 @@ const BalCommand bal_cmd_select = {
     "Of\n"
     "each bin and class the clips with the smallest keys (hash of --seed and id) are kept: more clips only add to "
     "them.\n\n"
+    "A table too large for one machine, or in parts already, gives the same selection to the byte in four steps:\n"
+    "  avbalance select part-3.csv --shard 3/8 --counts counts-3.json                       each shard\n"
+    "  avbalance select --merge counts-*.json --policy P ... --quotas quotas.json           once\n"
+    "  avbalance select part-3.csv --shard 3/8 --quotas quotas.json --picks picks-3.csv     each shard\n"
+    "  avbalance select --merge picks-*.csv --quotas quotas.json -o DIR                     once\n"
+    "--bins, --grid, --seed, --per-source belong to the first step, lists of ids and names of columns to both that "
+    "read\n"
+    "a shard; all clips of one source must be in one shard if --per-source is given.\n\n"
     "DIR gets selected.txt (ids in byte order), selected.csv and select.json. That nothing is possible is a result: 0\n"
     "clips, and the classes and bins in conflict.",
     1,
-    1,
+    -1,
     flags,
     sizeof(SelectArgs),
     run,

@@ -15,8 +15,12 @@ typedef struct SelectArgs {
     bool certificate;
     BalList frontier;
     int64_t shortage;
+    const char *shard, *counts, *quotas, *picks;
+    bool merge, wide;
 } SelectArgs;
 
+BalStatus bal_select_shards(BalCli *cli, const BalSelectSpec *spec, BalError *err);
+void bal_select_head(BalText *out, const BalSelectResult *s);
 void bal_select_text(BalText *out, const BalSelectResult *s, const BalSelectMore *more, const char *dir);
 
 #endif

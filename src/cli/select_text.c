@@ -63,7 +63,7 @@ static void add_bins(BalText *out, const BalSelectResult *s) {
     }
 }
 
-static void add_head(BalText *out, const BalSelectResult *s) {
+void bal_select_head(BalText *out, const BalSelectResult *s) {
     BalText why = {0};
     bal_selection_why(s, &why);
     bal_text_f(out, "kept %lld of %lld clip%s (%.1f %%), %d class%s: ", (long long)s->kept, (long long)s->before.n,
@@ -110,7 +110,7 @@ static void add_shortage(BalText *out, const BalSelectResult *s, const BalSelect
 }
 
 void bal_select_text(BalText *out, const BalSelectResult *s, const BalSelectMore *more, const char *dir) {
-    add_head(out, s);
+    bal_select_head(out, s);
     add_metrics(out, s);
     if (s->n_bins <= 40) add_bins(out, s);
     bal_text_f(out,

@@ -57,7 +57,7 @@ static int by_id(const void *a, const void *b) {
     return strcmp(((const BalPick *)a)->id, ((const BalPick *)b)->id);
 }
 
-BalStatus bal_picks_choose(BalPicks *p, const int64_t *x, int n_cells, int *lacking, BalError *err) {
+void bal_picks_trim(BalPicks *p, const int64_t *x, int n_cells, int *lacking) {
     size_t kept = 0, i = 0;
     *lacking = -1;
     if (p->n) qsort(p->pick, p->n, sizeof *p->pick, by_cell);
@@ -70,10 +70,13 @@ BalStatus bal_picks_choose(BalPicks *p, const int64_t *x, int n_cells, int *lack
             }
         if (got < x[cell] && *lacking < 0) *lacking = cell;
     }
-    if (*lacking >= 0) return BAL_OK;
     p->n = kept;
-    if (kept) qsort(p->pick, kept, sizeof *p->pick, by_id);
-    for (i = 1; i < kept; i++)
+}
+
+BalStatus bal_picks_choose(BalPicks *p, const int64_t *x, int n_cells, int *lacking, BalError *err) {
+    bal_picks_trim(p, x, n_cells, lacking);
+    if (p->n) qsort(p->pick, p->n, sizeof *p->pick, by_id);
+    for (size_t i = 1; i < p->n; i++)
         if (!strcmp(p->pick[i - 1].id, p->pick[i].id))
             return BAL_FAIL(err, BAL_E_FORMAT, "the id \"%.100s\" is there twice; every clip needs one row",
                             p->pick[i].id);

@@ -27,6 +27,8 @@ BAL_MUST_USE BalStatus bal_picks_join(BalPicks *to, BalPicks *from, BalError *er
 /* limit: [n_classes * n_bins] keys above which no clip of a cell can be among the x - must smallest, with a chance of error below 10^-13:
  * what is looked at stays close to what is kept. 0 where none is needed. */
 void bal_pick_limits(const BalCells *cells, const int64_t *x, uint64_t *limit);
+/* Of every cell at most x clips, must-keep clips and smallest keys first. *lacking: a cell that has fewer, -1. */
+void bal_picks_trim(BalPicks *p, const int64_t *x, int n_cells, int *lacking);
 /* Keep of every cell the must-keep clips and the smallest keys, x clips in all, equal keys by id; in the order of ids. The outcome does not
  * depend on the order of the picks. *lacking: a cell that has fewer, -1. BAL_E_FORMAT: an id is there twice. */
 BAL_MUST_USE BalStatus bal_picks_choose(BalPicks *p, const int64_t *x, int n_cells, int *lacking, BalError *err);

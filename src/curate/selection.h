@@ -30,6 +30,8 @@ int64_t bal_trimmed(const BalRule *r);
 
 /* The document select.json. */
 void bal_selection_json(const BalSelectResult *s, const BalSelectMore *more, BalText *out); /* more may be NULL */
+/* id,label,bin,u_audio,u_visual,reason: selected.csv. */
+void bal_picks_csv(const BalPicks *p, const char *const *label, int n_bins, BalText *out);
 void bal_frontier_csv(const BalFrontier *f, BalText *out);
 /* What keeps the selection from being larger, or possible: one or two lines without an end. */
 void bal_selection_why(const BalSelectResult *s, BalText *out);

@@ -15,18 +15,18 @@ static void make_list(const BalSelectResult *s, BalText *out) {
     }
 }
 
-static void make_table(const BalSelectResult *s, BalText *out) {
+void bal_picks_csv(const BalPicks *p, const char *const *label, int n_bins, BalText *out) {
     bal_text_add(out, "id,label,bin,u_audio,u_visual,reason\n");
-    for (size_t i = 0; i < s->parts->picks.n; i++) {
-        const BalPick *p = &s->parts->picks.pick[i];
-        bal_csv_quote(out, p->id);
+    for (size_t i = 0; i < p->n; i++) {
+        const BalPick *k = &p->pick[i];
+        bal_csv_quote(out, k->id);
         bal_text_char(out, ',');
-        bal_csv_quote(out, s->label[p->cell / s->n_bins]);
-        bal_text_f(out, ",%d,", p->cell % s->n_bins);
-        bal_text_real(out, p->u_audio);
+        bal_csv_quote(out, label[k->cell / n_bins]);
+        bal_text_f(out, ",%d,", k->cell % n_bins);
+        bal_text_real(out, k->u_audio);
         bal_text_char(out, ',');
-        bal_text_real(out, p->u_visual);
-        bal_text_add(out, p->must ? ",must-keep\n" : ",quota\n");
+        bal_text_real(out, k->u_visual);
+        bal_text_add(out, k->must ? ",must-keep\n" : ",quota\n");
     }
 }
 
@@ -72,7 +72,7 @@ typedef struct Save {
 
 static void make(Save *v, int i, BalText *out) {
     if (i == LIST) make_list(v->s, out);
-    if (i == TABLE) make_table(v->s, out);
+    if (i == TABLE) bal_picks_csv(&v->s->parts->picks, v->s->label, v->s->n_bins, out);
     if (i == TABLE) bal_sha256_text(bal_text_str(out), out->len, v->sha256);
     if (i == CERTIFICATE) bal_certificate_json(v->s, v->sha256, out);
     if (i == FRONTIER) bal_frontier_csv(v->more->frontier, out);

@@ -153,14 +153,18 @@ static int cell_of(int32_t q, int grid) {
     return k < grid ? k : grid - 1;
 }
 
+int bal_bin_of(const BalSelectSpec *spec, int32_t q_audio, int32_t q_visual, uint64_t key) {
+    if (!spec->grid) return bal_bin_of_d(q_audio, q_visual, spec->bins, key);
+    return cell_of(q_audio, spec->grid) * spec->grid + cell_of(q_visual, spec->grid);
+}
+
 void bal_sieve_place(BalSieve *s, const BalScoreRow *row, bool with_key, BalPlace *out) {
     const BalSelectSpec *spec = s->spec;
     BalSourceHash source;
     const int32_t a = bal_quantise(row->u_audio), v = bal_quantise(row->u_visual);
     *out = (BalPlace){.q_audio = a, .q_visual = v};
     if (with_key || a == v || s->caps.n) out->key = bal_key64(row->id.s, row->id.n, spec->seed);
-    out->bin = spec->grid ? cell_of(a, spec->grid) * spec->grid + cell_of(v, spec->grid)
-                          : bal_bin_of_d(a, v, spec->bins, out->key);
+    out->bin = bal_bin_of(spec, a, v, out->key);
     out->must = must_keep(s, row);
     if (s->caps.n && !out->must && find_source(s, row, &source)) {
         const BalSourceKey key = bal_source_key(source, row->label, out->key, false);

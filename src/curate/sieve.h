@@ -45,6 +45,7 @@ BalScoresSpec bal_sieve_scores(const BalSelectSpec *spec, const BalScoresSpec *s
 
 void bal_sieve_place(BalSieve *s, const BalScoreRow *row, bool with_key, BalPlace *out);
 int bal_select_bins(const BalSelectSpec *spec);
+int bal_bin_of(const BalSelectSpec *spec, int32_t q_audio, int32_t q_visual, uint64_t key);
 
 /* Must-keep ids met by now, and of the earlier selection; BAL_E_FORMAT with file and line: a must-keep id is not in `table`. */
 BAL_MUST_USE BalStatus bal_sieve_check(const BalSieve *s, const char *table, int64_t *n_gone, BalError *err);

@@ -49,3 +49,32 @@
 0	-	-	test ! -e bad
 1	-	File too large	trap "" XFSZ; ulimit -f 4; $A select t.csv --min-per-bin 1 -p waterfill --level 1000 -o full
 0	-	-	ls full
+# more: frontier and shortage
+0	^ +[0-9.]+ +[0-9.]+ +[0-9]+ +2 -0\.8 <= d < -0\.7 +bark$	-	$A select t.csv --shortage 5 --frontier f.png --frontier f.csv
+0	^level,kept,kl,kl_norm,chi2,gini,max_min$	-	head -1 f.csv
+0	PNG	-	head -c 4 f.png | tail -c 3
+2	-	f.png is already there; give -f	$A select t.csv --frontier f.png
+4	-	figures are \.png, \.svg or \.pdf	$A select t.csv --frontier f.gif
+0	-	-	$A select t.csv --json --shortage 5 --frontier f.svg >1; $A select t.csv --json --shortage 5 --frontier f.svg -f -o m >2; cmp 1 2; cmp 1 m/select.json; ls m/frontier.csv m/shortage.csv >/dev/null
+0	"price":	-	cat 1
+0	-	-	$A select t.csv -o m -f >/dev/null; test ! -e m/shortage.csv
+# shards: the same bytes from three parts
+0	-	-	for i in 1 2 3; do (head -1 t.csv; tail -n +2 t.csv | awk -F, -v i=$i '{split($5, v, "v")} v[2] % 3 == i - 1') >p$i.csv; $A select p$i.csv --shard $i/3 --per-source 2 --counts c$i >/dev/null; done
+0	^quotas: q$	-	$A select --merge c3 c1 c2 --min-per-bin 5 --quotas q
+0	"kept":	-	$A select --merge c3 c1 c2 --min-per-bin 5 --quotas q -f --json
+0	^clips of shard 3 of 3: k3$	-	for i in 1 2 3; do $A select p$i.csv --shard $i/3 --quotas q --picks k$i; done
+0	written: shards	-	$A select --merge k2 k3 k1 --quotas q -o shards --certificate
+0	-	-	$A select t.csv --per-source 2 --min-per-bin 5 -o whole --certificate >/dev/null; diff -r whole shards
+0	those with the smallest keys	-	$A verify shards --scores t.csv
+5	-	the counts of shard 3 of 3 are missing	$A select --merge c1 c2 --quotas q2
+5	-	c1: shard 1 is there twice	$A select --merge c1 c2 c3 c1 --quotas q2
+5	-	the clips of shard 1 of 3 are missing	$A select --merge k2 k3 --quotas q -o bad
+5	-	the clips of shard 2 are there twice	$A select --merge k1 k2 k2 k3 --quotas q -o bad
+5	-	is not the table that was counted as this shard	$A select p1.csv --shard 2/3 --quotas q --picks bad
+3	-	the file is not whole|is no clip	head -5 k1 >k4; $A select --merge k4 k2 k3 --quotas q -o bad
+2	-	--shard 0/3: give I/N	$A select p1.csv --shard 0/3 --counts bad
+2	-	a shard is one table, with	$A select p1.csv --shard 1/3
+2	-	--merge needs --quotas	$A select --merge c1
+2	-	are for shards	$A select t.csv --counts bad
+2	-	one table of scores	$A select t.csv u.csv
+0	-	-	test ! -e bad && test ! -e q2

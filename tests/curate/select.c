@@ -233,6 +233,70 @@ static void test_sources(void **state) {
     bal_text_reset(&b);
 }
 
+/* ---- frontier and shortage ---- */
+
+static void test_frontier(void **state) {
+    (void)state;
+    BalSelectSpec spec = spec_of(BAL_POLICY_RATIO);
+    BalSelectResult s;
+    BalFrontier f;
+    BalError err = {0};
+    assert_ok(bal_select_file(&s, table("frontier.csv", 0, 1), NULL, &spec, &err));
+    assert_ok(bal_frontier_make(&f, &s, 60, &err));
+    assert_in_range(f.n, 20, 62);
+    int64_t most = 0;
+    for (int b = 0; b < s.n_bins; b++)
+        if (s.eligible[b] && s.before.per_bin[b] > most) most = s.before.per_bin[b];
+    assert_int_equal(f.point[0].level, 1);
+    assert_int_equal(f.point[f.n - 1].level, most);
+    for (int i = 1; i < f.n; i++) { /* more clips are never more even, by any measure */
+        const BalFrontierPoint *a = &f.point[i - 1], *b = &f.point[i];
+        assert_true(a->level < b->level && a->kept <= b->kept);
+        assert_true(a->bins.kl <= b->bins.kl + 1e-3 / (double)b->kept);
+        assert_true(a->bins.max_min <= b->bins.max_min + 1e-9 || a->kept < 400);
+    }
+    bal_frontier_reset(&f);
+    bal_selection_reset(&s);
+}
+
+/* Beside solving again for every cell. */
+static void test_shortage(void **state) {
+    (void)state;
+    const char *path = table("shortage.csv", 0, 1);
+    BalError err = {0};
+    int gaining = 0;
+    for (int p = 0; p < BAL_POLICIES; p++)
+        for (int64_t extra = 1; extra <= 40; extra += 39) {
+            BalSelectSpec spec = spec_of((BalPolicy)p);
+            BalSelectResult s;
+            BalShortage *list;
+            int n;
+            if (p == BAL_POLICY_STRICT) spec.class_max = 300;
+            assert_ok(bal_select_file(&s, path, NULL, &spec, &err));
+            assert_ok(bal_shortage_make(&list, &n, &s, extra, &err));
+            for (int i = 0; i < s.n_classes * s.n_bins; i++) {
+                const BalShortage *x = NULL;
+                int64_t kept = 0;
+                double gain = 0;
+                if (!s.eligible[i % s.n_bins]) continue;
+                for (int k = 0; k < n; k++)
+                    if (list[k].class_index * s.n_bins + list[k].bin == i) x = &list[k];
+                s.parts->n[i] += extra;
+                assert_ok(bal_plan_size(&kept, &spec, &s.parts->cells, &err));
+                s.parts->n[i] -= extra;
+                gain = (double)(kept - s.kept) / (double)extra;
+                gaining += gain > 0;
+                if (gain != (x ? x->gain : 0))
+                    fail_msg("%s, cell %d: gain %g instead of %g", bal_policy_name((BalPolicy)p), i, x ? x->gain : 0,
+                             gain);
+            }
+            for (int k = 1; k < n; k++) assert_true(list[k - 1].gain >= list[k].gain);
+            bal_shortage_free(list);
+            bal_selection_reset(&s);
+        }
+    assert_true(gaining > 20);
+}
+
 /* ---- certificates ---- */
 
 static BalStatus verify(const char *dir, const char *path, BalError *err) {
@@ -416,6 +480,7 @@ static int setup(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_order),     cmocka_unit_test(test_clips),
                                        cmocka_unit_test(test_extend),    cmocka_unit_test(test_sources),
+                                       cmocka_unit_test(test_frontier),  cmocka_unit_test(test_shortage),
                                        cmocka_unit_test(test_tampering), cmocka_unit_test(test_memory)};
     return cmocka_run_group_tests(tests, setup, scratch_close);
 }
