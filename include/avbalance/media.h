@@ -139,6 +139,22 @@ BAL_API BAL_MUST_USE BalStatus bal_clip_decode(const char *path, const BalClipSp
                                                BalClipMedia *out, BalError *err);
 BAL_API void bal_clip_media_reset(BalClipMedia *m);
 
+/* Pictures by their number, each handed over as soon as it is decoded, so that none need be held. */
+typedef struct BalPictureTaker {
+    /* Which of n pictures at fps: *index [*n_index] is the taker's, ascending (a number may stand there several times), each in [0,n).
+     * Asked again from the beginning where a stream had to be given up. */
+    BalStatus (*choose)(void *user, double fps, int64_t n, const int64_t **index, int *n_index, BalError *err);
+    /* rgb [height,width,3], as in BalClipMedia, borrowed for the call, is what index[first .. first + n - 1] stand for; in that
+     * order, but all may come again from the first on. */
+    BalStatus (*take)(void *user, int first, int n, const uint8_t *rgb, int height, int width, BalError *err);
+    void *user;
+} BalPictureTaker;
+/* Of spec, start_s and duration_s count. The picture's rate is that which the stream states (its mean where the rate varies), else the
+ * usual distance of its pictures; number i is what is on screen i / fps after the picture begins within the clip. Errors as bal_clip_decode, and the taker's. */
+BAL_API BAL_MUST_USE BalStatus bal_clip_pictures(const char *path, const BalClipSpec *spec,
+                                                 const BalMediaLimits *limits, const BalPictureTaker *taker,
+                                                 BalError *err);
+
 /* Write a small MP4 (H.264 where the build has an encoder, else MPEG-4; AAC): for the demo and the tests. A width of 0 leaves
  * the picture out, a rate_hz of 0 the sound. */
 typedef struct BalMediaWriter BalMediaWriter;

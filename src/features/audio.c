@@ -11,6 +11,7 @@ static const BalAudioOps *const ops_table[] = {
     [BAL_AUDIO_LOG_STFT] = &bal_audio_log_stft,
     [BAL_AUDIO_SPECTROGRAM] = &bal_audio_spectrogram,
     [BAL_AUDIO_KALDI_FBANK] = &bal_audio_kaldi_fbank,
+    [BAL_AUDIO_VGGISH] = &bal_audio_vggish,
 };
 
 const BalAudioOps *bal_audio_ops(int pipeline) {

@@ -7,7 +7,7 @@
 #include <avbalance/features.h>
 #include "media/fft.h"
 
-/* One triangle of a mel filterbank: weights for the power spectrum's bins first .. first + n - 1. */
+/* One triangle of a mel filterbank: weights for the spectrum's bins first .. first + n - 1. */
 typedef struct BalMelFilter {
     int first, n;
     const float *weight;
@@ -44,8 +44,11 @@ typedef struct BalAudioOps {
     void (*run)(BalAudioFeature *f, float *wave, int64_t n, float *out); /* wave: [n], margin around it writable */
 } BalAudioOps;
 
-extern const BalAudioOps bal_audio_log_stft, bal_audio_spectrogram, bal_audio_kaldi_fbank;
+extern const BalAudioOps bal_audio_log_stft, bal_audio_spectrogram, bal_audio_kaldi_fbank, bal_audio_vggish;
 const BalAudioOps *bal_audio_ops(int pipeline);
+/* f->filter: n_mel triangles, linear in mel = 1127 ln(1 + f/700) and evenly spaced in it from low_hz to high_hz, over the bins
+ * 0 .. f->n_fft/2 - 1. */
+BAL_MUST_USE BalStatus bal_mel_filters(BalAudioFeature *f, int n_mel, double low_hz, double high_hz, BalError *err);
 int64_t bal_audio_samples(const BalAudioRecipe *r, int rate_hz); /* what `seconds` means at that rate */
 
 #endif

@@ -35,10 +35,10 @@ static double mel(double hz) {
     return 1127 * log(1 + hz / 700);
 }
 
-/* Triangles over the bins 0 .. n_fft/2 - 1; weights are stored densely, each filter points to its share. */
-static BalStatus make_filters(BalAudioFeature *f, BalError *err) {
-    int n_mel = (int)f->recipe.mel_bins, bins = f->n_fft / 2;
-    double low = mel(20), step = (mel(0.5 * f->rate_hz) - low) / (n_mel + 1);
+/* Weights are stored densely, each filter points to its share. */
+BalStatus bal_mel_filters(BalAudioFeature *f, int n_mel, double low_hz, double high_hz, BalError *err) {
+    const int bins = f->n_fft / 2;
+    const double low = mel(low_hz), step = (mel(high_hz) - low) / (n_mel + 1);
     BAL_TRY(bal_alloc(&f->filter, (size_t)n_mel, sizeof *f->filter, err));
     BAL_TRY(
         bal_alloc(&f->filter_weight, 2 * (size_t)bins, sizeof *f->filter_weight, err)); /* a bin is in two at most */
@@ -50,7 +50,7 @@ static BalStatus make_filters(BalAudioFeature *f, BalError *err) {
         for (int k = 0; k < bins; k++) {
             double at =
                 (mel((double)k * f->rate_hz / f->n_fft) - left) / step; /* 0 left edge, 1 centre, 2 right edge */
-            if (at <= 0 || at >= 2) continue;
+            if (at < 1e-9 || at > 2 - 1e-9) continue; /* an edge, but for rounding */
             if (filter->n++ == 0) filter->first = k;
             *w++ = (float)(at < 1 ? at : 2 - at);
         }
@@ -65,7 +65,7 @@ static BalStatus prepare(BalAudioFeature *f, BalError *err) {
     BAL_TRY(bal_alloc(&f->window, (size_t)f->window_n, sizeof *f->window, err));
     BAL_TRY(bal_alloc(&f->power, (size_t)f->n_fft / 2 + 1, sizeof *f->power, err));
     for (int i = 0; i < f->window_n; i++) f->window[i] = (float)(0.5 - 0.5 * cos(2 * pi * i / (f->window_n - 1)));
-    return make_filters(f, err);
+    return bal_mel_filters(f, (int)f->recipe.mel_bins, 20, 0.5 * f->rate_hz, err);
 }
 
 static float mean_of(const float *x, int64_t n) {

@@ -7,7 +7,7 @@
 #include "base/option.h"
 #include "features/audio.h"
 
-static const char *const pipelines[] = {"log-stft", "spectrogram", "kaldi-fbank", NULL};
+static const char *const pipelines[] = {"log-stft", "spectrogram", "kaldi-fbank", "vggish", NULL};
 static const char *const fits[] = {"pad", "tile", NULL};
 static const char *const crops[] = {"start", "centre", NULL};
 static const char *const centres[] = {"none", "reflect", "zero", NULL};
@@ -20,8 +20,9 @@ static const char *const colours[] = {"imagenet", "half", "none", NULL};
 #define INPUT(field)  offsetof(BalInputRecipe, field)
 
 static const BalOption feature_table[] = {
-    {"audio.pipeline", "kaldi-fbank", "how sound becomes a picture: log|STFT|, scipy's log spectrogram, Kaldi log-mel",
-     BAL_OPT_ENUM, AUDIO(pipeline), 0, 0, pipelines},
+    {"audio.pipeline", "kaldi-fbank",
+     "how sound becomes a picture: log|STFT|, scipy's log spectrogram, Kaldi log-mel, VGGish log-mel", BAL_OPT_ENUM,
+     AUDIO(pipeline), 0, 0, pipelines},
     {"audio.rate_hz", "48000", "sample rate; 0: the stream's own (kaldi-fbank only)", BAL_OPT_INT, AUDIO(rate_hz), 0,
      384000, NULL},
     {"audio.seconds", "10", "length of the sound used; longer is cut, shorter fitted; 0: all of it (kaldi-fbank only)",
@@ -37,10 +38,11 @@ static const BalOption feature_table[] = {
      "log-stft: padding by half a frame on both sides (librosa before 0.10: reflect, since: zero)", BAL_OPT_ENUM,
      AUDIO(centre), 0, 0, centres},
     {"audio.mel_bins", "128", "kaldi-fbank: mel bands", BAL_OPT_INT, AUDIO(mel_bins), 4, 512, NULL},
-    {"audio.frames", "1024", "kaldi-fbank: frames kept, 100 per second", BAL_OPT_INT, AUDIO(frames), 1, 65536, NULL},
+    {"audio.frames", "1024", "kaldi-fbank, vggish: frames kept, 100 per second", BAL_OPT_INT, AUDIO(frames), 1, 65536,
+     NULL},
     {"audio.normalise", "auto",
-     "clip: by each clip's mean and deviation; fixed: by audio.mean and audio.std; auto: log-stft none, spectrogram "
-     "clip, kaldi-fbank fixed",
+     "clip: by each clip's mean and deviation; fixed: by audio.mean and audio.std; auto: log-stft and vggish none, "
+     "spectrogram clip, kaldi-fbank fixed",
      BAL_OPT_ENUM, AUDIO(normalise), 0, 0, normalisations},
     {"audio.mean", "-4.503877", "fixed normalisation: subtracted", BAL_OPT_REAL, AUDIO(mean), -1e6, 1e6, NULL},
     {"audio.std", "10.282552", "fixed normalisation: divided by", BAL_OPT_REAL, AUDIO(std), 1e-6, 1e6, NULL},

@@ -9,6 +9,7 @@
 #include "media/clip.h"
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include "base/clock.h"
 #include "base/mem.h"
@@ -189,12 +190,67 @@ fail:
 
 /* ---- pictures ---- */
 
-static BalStatus decode_pictures(Clip *c, BalError *err) {
+/* Times of the wish, on the stream's clock, as the spec has them; *t is the caller's. */
+static BalStatus times_of_spec(const Clip *c, double **t, int *n, BalError *err) {
     const BalClipSpec *s = c->spec;
-    double length = c->out->length_s, *t = NULL;
-    int n = s->fps > 0 ? (int)fmax(1, round(length * s->fps)) : s->n_frames;
-    BalStatus rc = bal_alloc(&t, (size_t)n, sizeof *t, err);
-    for (int k = 0; rc == BAL_OK && k < n; k++) t[k] = c->start_s + (s->fps > 0 ? k / s->fps : (k + 0.5) * length / n);
+    const double length = c->out->length_s;
+    *n = s->fps > 0 ? (int)fmax(1, round(length * s->fps)) : s->n_frames;
+    BAL_TRY(bal_alloc(t, (size_t)*n, sizeof **t, err));
+    for (int k = 0; k < *n; k++) (*t)[k] = c->start_s + (s->fps > 0 ? k / s->fps : (k + 0.5) * length / *n);
+    return BAL_OK;
+}
+
+static int by_number(const void *a, const void *b) {
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The usual distance of the packets held: the mean of those distances that are not longer than one and a half times the median. */
+static BalStatus fps_of_packets(const Clip *c, double *fps, BalError *err) {
+    const BalCodedList *l = &c->picture.list;
+    int64_t *pts, n = 0, sum = 0, some = 0;
+    *fps = 25;
+    BAL_TRY(bal_alloc(&pts, l->n + 1, sizeof *pts, err));
+    for (size_t i = 0; i < l->n; i++)
+        if (l->at[i].pkt->pts != AV_NOPTS_VALUE) pts[n++] = l->at[i].pkt->pts;
+    qsort(pts, (size_t)n, sizeof *pts, by_number);
+    for (int64_t i = 0; i + 1 < n; i++) pts[i] = pts[i + 1] - pts[i];
+    if (n > 1) qsort(pts, (size_t)n - 1, sizeof *pts, by_number);
+    for (int64_t i = 0; i + 1 < n; i++)
+        if (2 * pts[i] <= 3 * pts[(n - 1) / 2]) sum += pts[i], some++;
+    if (sum > 0) *fps = (double)some / bal_ts_seconds(sum, c->src.fmt->streams[c->picture.at.stream]->time_base);
+    bal_free(pts);
+    return BAL_OK;
+}
+
+/* Pictures per second that the stream states, else those that came. */
+static BalStatus native_fps(const Clip *c, double *fps, BalError *err) {
+    const AVStream *st = c->src.fmt->streams[c->picture.at.stream];
+    const double stated[2] = {av_q2d(st->avg_frame_rate), av_q2d(st->r_frame_rate)};
+    for (int i = 0; i < 2; i++) {
+        *fps = stated[i];
+        if (stated[i] > 0 && stated[i] <= 1000) return BAL_OK;
+    }
+    return fps_of_packets(c, fps, err);
+}
+
+static BalStatus times_by_number(const Clip *c, double **t, int *n, BalError *err) {
+    const double from = fmax(c->start_s, c->picture.at.first_s), to = fmin(c->end_s, c->picture.at.last_s);
+    double fps;
+    BAL_TRY(native_fps(c, &fps, err));
+    const BalPictureTaker *taker = c->taker->numbers;
+    const int64_t *index = NULL;
+    const int64_t all = to > from ? llround((to - from) * fps) : 1;
+    BAL_TRY(taker->choose(taker->user, fps, all > 0 ? all : 1, &index, n, err));
+    BAL_TRY(bal_alloc(t, (size_t)*n, sizeof **t, err));
+    for (int k = 0; k < *n; k++) (*t)[k] = from + (double)index[k] / fps;
+    return BAL_OK;
+}
+
+static BalStatus decode_pictures(Clip *c, BalError *err) {
+    double *t = NULL;
+    int n = 0;
+    BalStatus rc = c->taker && c->taker->numbers ? times_by_number(c, &t, &n, err) : times_of_spec(c, &t, &n, err);
     BalFrameWish wish = {t, n, c->origin_s, c->way, c->index_known, c->taker ? &c->taker->pictures : NULL};
     if (c->taker) {
         c->taker->picture_from_s = c->picture.at.first_s - c->start_s;

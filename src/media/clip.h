@@ -13,12 +13,13 @@ BAL_MUST_USE BalStatus bal_clip_decode_by(BalFrameWay way, const char *path, con
 typedef struct BalClipTaker {
     BalStatus (*sound)(void *user, const BalSound *s, BalError *err); /* borrowed for the call */
     BalFrameSink pictures;
+    const BalPictureTaker *numbers; /* chooses the pictures instead of spec; NULL: spec does */
     void *user;
     /* Out: what the file holds of each, on the clip's clock from the clip's begin on (below 0: earlier); pictures by their packets. */
     double sound_from_s, sound_to_s, picture_from_s, picture_to_s;
 } BalClipTaker;
 
-/* bal_clip_decode of both streams into a taker; of `out` only length_s and the counts are filled. */
+/* bal_clip_decode of the wanted streams into a taker; of `out` only length_s and the counts are filled. */
 BAL_MUST_USE BalStatus bal_clip_take(const char *path, const BalClipSpec *spec, const BalMediaLimits *limits,
                                      BalClipTaker *taker, BalClipMedia *out, BalError *err);
 

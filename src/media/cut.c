@@ -142,7 +142,7 @@ BalStatus bal_cut(const char *path, const BalSpan *span, const BalCutSpec *spec,
     BAL_TRY(check_span(path, span, spec, err));
     Cut c = {.path = path, .out_path = out_path, .spec = spec};
     c.length_s = (double)(span->end_ms - span->start_ms) / 1000;
-    c.taker = (BalClipTaker){take_sound, {restart, take_picture, &c}, &c, NAN, NAN, NAN, NAN};
+    c.taker = (BalClipTaker){take_sound, {restart, take_picture, &c}, NULL, &c, NAN, NAN, NAN, NAN};
     BalClipSpec clip = bal_clip_spec_default();
     BalClipMedia media = {0};
     clip.start_s = (double)span->start_ms / 1000, clip.duration_s = c.length_s, clip.fps = spec->fps;

@@ -15,4 +15,9 @@ float *bal_fft_input(BalFft *f);
 /* X_k = sum_j x_j exp(-2 pi i jk / n) for k = 0..n/2, as [n/2 + 1][2] real and imaginary parts; borrowed until the next run. */
 const float *bal_fft_run(BalFft *f);
 
+/* The same in double precision: a plan made so is used with these calls only. */
+BAL_MUST_USE BalStatus bal_fft_create_double(BalFft **out, int n, BalError *err);
+double *bal_fft_input_double(BalFft *f);
+const double *bal_fft_run_double(BalFft *f);
+
 #endif

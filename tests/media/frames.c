@@ -110,6 +110,62 @@ static void exact_frames(void **state) {
     }
 }
 
+/* ---- by number ---- */
+typedef struct Numbers {
+    const Case *c;
+    double fps;
+    int64_t n, index[64];
+    int n_index, seen, chosen;
+} Numbers;
+
+static BalStatus choose(void *user, double fps, int64_t n, const int64_t **index, int *n_index, BalError *err) {
+    Numbers *u = user;
+    (void)err;
+    u->fps = fps;
+    u->n = n;
+    u->n_index = u->seen = 0;
+    u->chosen++;
+    for (int64_t i = 0; i < n; i += 7) u->index[u->n_index++] = i;
+    u->index[u->n_index++] = n - 1;
+    u->index[u->n_index++] = n - 1; /* one picture twice */
+    *index = u->index;
+    *n_index = u->n_index;
+    return BAL_OK;
+}
+
+static BalStatus take(void *user, int first, int n, const uint8_t *rgb, int height, int width, BalError *err) {
+    Numbers *u = user;
+    if (n < 1 || first < 0 || first + n > u->n_index) fail_msg("%s: pictures %d and %d more", u->c->name, first, n);
+    if (first == 0) u->seen = 0;
+    assert_int_equal(first, u->seen);
+    u->seen += n;
+    for (int k = first; k < first + n; k++) {
+        const int want = number_at(u->c, (double)u->index[k] / u->fps, FPS, N), got = read_number(rgb, width, height);
+        if (got != want) fail_msg("%s: number %d is picture %d", u->c->name, want, got);
+    }
+    return u->n < 0 ? BAL_FAIL(err, BAL_E_FORMAT, "enough") : BAL_OK;
+}
+
+static void by_number(void **state) {
+    (void)state;
+    BalError err = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Numbers u = {.c = &cases[i]};
+        const BalPictureTaker taker = {choose, take, &u};
+        BalClipSpec s = bal_clip_spec_default();
+        if (!make_case(u.c, FPS, N)) continue;
+        assert_ok(bal_clip_pictures(scratch(u.c->name), &s, NULL, &taker, &err));
+        assert_int_equal(u.seen, u.n_index);
+        if (u.c->gap) continue;                             /* its mean rate is not the number on a picture */
+        if (fabs(u.fps - FPS) > 0.01 || llabs(u.n - N) > 4) /* the last one's length may be a guess */
+            fail_msg("%s: %lld pictures at %g", u.c->name, (long long)u.n, u.fps);
+        s.start_s = 2, s.duration_s = 2;
+        u.c = &(Case){.name = u.c->name, .gap = -2 * FPS, .gap_at = 0}; /* numbers count from the clip's begin */
+        assert_ok(bal_clip_pictures(scratch(u.c->name), &s, NULL, &taker, &err));
+        if (u.n != 2 * FPS) fail_msg("%s: %lld pictures at %g", u.c->name, (long long)u.n, u.fps);
+    }
+}
+
 static void nearest_keyframe(void **state) {
     (void)state;
     const Case *c = &cases[1]; /* keyframes 1.6 s apart */
@@ -202,8 +258,8 @@ static void every_allocation_may_fail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exact_frames), cmocka_unit_test(nearest_keyframe),          cmocka_unit_test(far_inside),
-        cmocka_unit_test(turned),       cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(exact_frames), cmocka_unit_test(by_number), cmocka_unit_test(nearest_keyframe),
+        cmocka_unit_test(far_inside),   cmocka_unit_test(turned),    cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }
