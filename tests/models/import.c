@@ -3,7 +3,7 @@
 #include <math.h>
 #include "base/fault.h"
 #include "base/vectors.h"
-#include "base/zip_make.h"
+#include "models/import_make.h"
 #include "models/import_values.h"
 
 /* ---- reading values ---- */
@@ -162,17 +162,6 @@ static void views_are_read(void **state) {
     }
 }
 
-static void refuse_bytes(const char *what, const void *data, size_t n, const char *says) {
-    BalError err = {0};
-    BalImport *w = NULL;
-    void *exact = malloc(n ? n : 1);
-    memcpy(exact, data, n);
-    BalStatus rc = bal_import_parse(&w, exact, n, "w.pth", &err);
-    free(exact);
-    if (rc != BAL_E_FORMAT || !strstr(err.text, says) || !strstr(err.text, "w.pth"))
-        fail_msg("%s: %s '%s' instead of '%s'", what, bal_status_name(rc), err.text, says);
-}
-
 static void refuse_hex(const char *what, const char *hex, const char *says) {
     unsigned char *data = malloc(strlen(hex) / 2 + 1);
     refuse_bytes(what, data, unhex(hex, data), says);
@@ -189,33 +178,7 @@ static void vectors_are_refused(void **state) {
     refuse_hex("object npy", bal_json_text(in_vectors("npz", "must_refuse_object_npy_hex"), ""), "numpy.savez");
 }
 
-/* ---- archives around a pickle ---- */
-static BalText torch_zip(const char *pickle, size_t n, const void *storage, size_t n_storage) {
-    ZipMake z = {0};
-    zip_store(&z, "top/data.pkl", pickle, n);
-    zip_store(&z, "top/data/0", storage, n_storage);
-    zip_end(&z);
-    return z.file;
-}
-
-static void refuse_zip(const char *what, const char *pickle, size_t n, const void *storage, size_t n_storage,
-                       const char *says) {
-    BalText t = torch_zip(pickle, n, storage, n_storage);
-    refuse_bytes(what, t.data, t.len, says);
-    bal_text_reset(&t);
-}
-
-/* bytes that hold NULs */
-#define ADD(text, bytes) bal_text_add_n((text), (bytes), sizeof(bytes) - 1)
-#define PROTO            "\x80\x02"
-#define TENSOR           "ctorch._utils\n_rebuild_tensor_v2\n"
-#define FLOATS                                                                                                         \
-    "((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0"                                                            \
-    "0X\x03\0\0\0"                                                                                                     \
-    "cpuK\x06tQ" /* six floats */
-#define REST       "\x89)tR"
-#define NAMED(...) PROTO "}X\x01\0\0\0w" TENSOR FLOATS __VA_ARGS__ REST "s."
-
+/* ---- views ---- */
 static void views_stay_inside(void **state) {
     (void)state;
     const float six[7] = {0, 1, 2, 3, 4, 5, 6}; /* and one more */

@@ -228,7 +228,6 @@ static void expect_network(const char *name, int scheme, const char *prefix, boo
 static void networks_are_known(void **state) {
     (void)state;
     expect_network("slowfast-8x8", 1, "model.", true, "head.projection.bias");
-    expect_network("slowfast-4x16", 2, "", false, "head.projection.bias");
     expect_network("vggish-head", 0, "module.model.", false, "embeddings.0.bias");
     expect_network("resnet18", 0, "", false, "bn1.bias");
     expect_network("resnet18-vggsound", 0, "module.", true, "bn1.bias");
@@ -266,6 +265,10 @@ static void misfits(void **state) {
     expect_problem(s, "resnet18", BAL_E_FORMAT, "1 different", 1,
                    "different: fc.weight is F32 [7,512] instead of floats [classes,512]");
     s = sparse_of("resnet18", 0, "", true);
+    tensor(s, "fc.bias")->dim[0] = tensor(s, "fc.weight")->dim[0] = 0;
+    expect_problem(s, "resnet18", BAL_E_FORMAT, "2 different", 2,
+                   "different: fc.bias is F32 [0] instead of floats [classes]");
+    s = sparse_of("resnet18", 0, "", true);
     tensor(s, "bn1.weight")->type = BAL_T_I32;
     expect_problem(s, "resnet18", BAL_E_FORMAT, "1 different", 1,
                    "different: bn1.weight is I32 [64] instead of floats [64]");
@@ -282,6 +285,31 @@ static void misfits(void **state) {
     expect_problem(s, NULL, BAL_E_FORMAT, "those of no known network", 0, NULL);
     s = sparse_of("resnet18", 0, "", true);
     expect_problem(s, "resnet81", BAL_E_ARG, "did you mean \"resnet18\"?", 0, NULL);
+}
+
+/* Caffe2 leaves out axes of length 1 at the end, and its trainer leaves its own blobs. */
+static void caffe2_files(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalImport *w = NULL;
+    int64_t at[701];
+    Sparse *s = sparse_of("slowfast-4x16", 2, "", false);
+    tensor(s, "res2_0_branch1_w")->rank = 2;
+    const char *const extra[] = {"conv1_w_momentum", "lr", "model_iter"};
+    for (int i = 0; i < 3; i++, s->n++) {
+        strcpy(s->name[s->n], extra[i]);
+        s->t[s->n] = (BalNamedTensor){.name = s->name[s->n], .type = BAL_T_F32, .rank = 1, .dim = {1}};
+    }
+    assert_ok(bal_import_open(&w, sparse_write(s, at), &err));
+    assert_ok(bal_import_match(w, NULL, &err));
+    assert_string_equal(bal_import_network(w), "slowfast-4x16");
+    assert_int_equal(bal_import_count(w), 552);
+    assert_int_equal(bal_import_ignored(w), 3);
+    for (int i = 0; i < w->n; i++)
+        if (!strcmp(w->tensor[i].name, "s2.pathway0_res0.branch1.weight"))
+            assert_true(w->tensor[i].rank == 5 && w->tensor[i].dim[1] == 80 && w->tensor[i].dim[4] == 1);
+    bal_import_close(&w);
+    free(s);
 }
 
 static void not_finite(void **state) {
@@ -356,9 +384,9 @@ static void memory_runs_out(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(listings),       cmocka_unit_test(graphs_agree),
-                                       cmocka_unit_test(caffe2_names),   cmocka_unit_test(networks_are_known),
-                                       cmocka_unit_test(misfits),        cmocka_unit_test(not_finite),
-                                       cmocka_unit_test(axes_are_moved), cmocka_unit_test(memory_runs_out)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(listings),           cmocka_unit_test(graphs_agree),   cmocka_unit_test(caffe2_names),
+        cmocka_unit_test(networks_are_known), cmocka_unit_test(misfits),        cmocka_unit_test(caffe2_files),
+        cmocka_unit_test(not_finite),         cmocka_unit_test(axes_are_moved), cmocka_unit_test(memory_runs_out)};
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }
