@@ -34,7 +34,8 @@ static BalStatus check_name(const BalImport *w, const char *name, size_t n, BalE
 static bool measure(BalLoose *t, const BalView *v, int64_t *end) {
     int64_t packed = 1, last = v->offset, far;
     t->count = 1;
-    for (int i = v->rank; i-- > 0;) {
+    for (int k = 0; k < v->rank; k++) {
+        const int i = v->fortran ? k : v->rank - 1 - k;
         t->dim[i] = v->dim[i];
         t->stride[i] = v->stride ? v->stride[i] : packed;
         if (t->dim[i] < 0 || t->stride[i] < 0 || __builtin_mul_overflow(t->count, t->dim[i], &t->count)) return false;

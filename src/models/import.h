@@ -45,8 +45,9 @@ BAL_MUST_USE BalStatus bal_import_parse(BalImport **out, const void *data, size_
 typedef struct BalView {
     BalTensorType type;
     int rank;
-    const int64_t *dim, *stride; /* stride NULL: packed, last axis fastest */
-    int64_t offset;              /* items */
+    const int64_t *dim, *stride; /* stride NULL: packed, the last axis or (fortran) the first fastest */
+    bool fortran;
+    int64_t offset; /* items */
     const unsigned char *data;
     size_t bytes;
 } BalView;

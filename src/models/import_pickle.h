@@ -68,8 +68,9 @@ typedef struct PickleStorage { /* a block of values of one type that lies outsid
 typedef struct PickleTensor {
     BalTensorType type;
     int rank;
-    bool filled; /* NumPy's arrays come empty, their values later */
-    int64_t dim[BAL_TENSOR_MAX_RANK], stride[BAL_TENSOR_MAX_RANK], offset; /* in items */
+    bool filled;  /* NumPy's arrays come empty, their values later */
+    bool fortran; /* of an array: the first axis varies fastest */
+    int64_t dim[BAL_TENSOR_MAX_RANK], stride[BAL_TENSOR_MAX_RANK], offset; /* in items; arrays have none */
     int64_t storage;                                                       /* row, or -1: the values are data */
     const unsigned char *data;
     size_t bytes;

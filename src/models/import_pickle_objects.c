@@ -10,8 +10,9 @@ enum { MAX_DEPTH = 64, MAX_NAME = 128 };
 /* ---- what a file may name ---- */
 typedef enum Global {
     GLOBAL_ORDERED_DICT,
-    GLOBAL_TENSOR,  /* (storage, offset, size, stride, requires_grad, hooks[, metadata]) */
-    GLOBAL_TENSOR3, /* the same with the dtype after the hooks */
+    GLOBAL_TENSOR1, /* (storage, offset, size, stride), before 0.4 */
+    GLOBAL_TENSOR2, /* and requires_grad, hooks[, metadata] */
+    GLOBAL_TENSOR3, /* and requires_grad, hooks, dtype[, metadata] */
     GLOBAL_PARAMETER,
     GLOBAL_STORAGE,
     GLOBAL_SIZE,
@@ -30,7 +31,8 @@ static const struct {
     BalTensorType type;
 } globals[] = {
     {"collections", "OrderedDict", GLOBAL_ORDERED_DICT, 0},
-    {"torch._utils", "_rebuild_tensor_v2", GLOBAL_TENSOR, 0},
+    {"torch._utils", "_rebuild_tensor", GLOBAL_TENSOR1, 0},
+    {"torch._utils", "_rebuild_tensor_v2", GLOBAL_TENSOR2, 0},
     {"torch._utils", "_rebuild_tensor_v3", GLOBAL_TENSOR3, 0},
     {"torch._utils", "_rebuild_parameter", GLOBAL_PARAMETER, 0},
     {"torch", "FloatStorage", GLOBAL_STORAGE, BAL_T_F32},
@@ -85,7 +87,6 @@ static BalStatus add_kind(Pickle *p, PickleKind kind, size_t n, PickleRef *out, 
     return bal_pickle_add(p, (PickleNode){.kind = (unsigned char)kind, .n = (uint32_t)n}, out, err);
 }
 
-/* Put n values from `from` behind those of container `into`. */
 BalStatus bal_pickle_place(Pickle *p, PickleRef into, const PickleRef *from, size_t n, BalError *err) {
     PickleNode *c = &p->node[into];
     if (c->placed) return bal_pickle_bad(p, "an object is changed that is already part of another", err);
@@ -182,10 +183,10 @@ static int sizes(const Pickle *p, const PickleNode *t, int64_t out[BAL_TENSOR_MA
     return (int)t->n;
 }
 
-static BalStatus rebuild_tensor(Pickle *p, const PickleNode *a, bool typed, PickleRef *out, BalError *err) {
+static BalStatus rebuild_tensor(Pickle *p, const PickleNode *a, Global which, PickleRef *out, BalError *err) {
     PickleTensor t = {.filled = true};
-    const uint32_t least = typed ? 7 : 6;
-    if (a->n < least || a->n > least + 1 || item(p, a, 0)->kind != PICKLE_STORAGE ||
+    const uint32_t least = which == GLOBAL_TENSOR1 ? 4 : which == GLOBAL_TENSOR2 ? 6 : 7;
+    if (a->n < least || a->n > least + (which != GLOBAL_TENSOR1) || item(p, a, 0)->kind != PICKLE_STORAGE ||
         item(p, a, 1)->kind != PICKLE_INT || item(p, a, 1)->whole < 0)
         return bal_pickle_bad(p, "a tensor without a storage", err);
     t.storage = item(p, a, 0)->n;
@@ -194,7 +195,7 @@ static BalStatus rebuild_tensor(Pickle *p, const PickleNode *a, bool typed, Pick
     if (t.rank < 0 || sizes(p, item(p, a, 3), t.stride) != t.rank)
         return bal_pickle_bad(p, "a tensor without a shape of at most 8 axes and as many strides", err);
     t.type = p->storage[t.storage].type;
-    if (typed) {
+    if (which == GLOBAL_TENSOR3) {
         if (!is_global(item(p, a, 6), GLOBAL_TORCH_DTYPE)) return bal_pickle_bad(p, "a tensor of an unknown type", err);
         const BalTensorType says = globals[item(p, a, 6)->n].type;
         if (t.type != BAL_T_COUNT && t.type != says)
@@ -227,26 +228,19 @@ static BalStatus build_dtype(Pickle *p, PickleNode *v, const PickleNode *state, 
 
 /* (version, shape, dtype, whether the first axis varies fastest, values) */
 static BalStatus build_array(Pickle *p, PickleTensor *t, const PickleNode *state, BalError *err) {
-    int64_t step = 1, bytes;
     if (t->filled || state->kind != PICKLE_TUPLE || state->n != 5 || item(p, state, 2)->kind != PICKLE_DTYPE ||
         (t->rank = sizes(p, item(p, state, 1), t->dim)) < 0)
         return bal_pickle_bad(p, "an array in an unknown state", err);
     const PickleNode *type = item(p, state, 2), *fortran = item(p, state, 3), *values = item(p, state, 4);
     if (type->n == BAL_T_COUNT || type->big_endian || values->kind != PICKLE_BYTES)
         return bal_pickle_bad(p, "an array that is not of plain little-endian numbers", err);
-    t->type = (BalTensorType)type->n;
-    const bool first_fastest = (fortran->kind == PICKLE_BOOL || fortran->kind == PICKLE_INT) && fortran->whole;
-    for (int k = 0; k < t->rank; k++) {
-        const int axis = first_fastest ? k : t->rank - 1 - k;
-        t->stride[axis] = step;
-        if (__builtin_mul_overflow(step, t->dim[axis] ? t->dim[axis] : 1, &step))
-            return bal_pickle_bad(p, "an array whose shape overflows", err);
-    }
-    bytes = (int64_t)bal_tensor_item(t->type);
-    for (int k = 0; k < t->rank; k++)
-        if (__builtin_mul_overflow(bytes, t->dim[k], &bytes))
+    int64_t bytes = (int64_t)bal_tensor_item((BalTensorType)type->n);
+    for (int i = 0; i < t->rank; i++)
+        if (__builtin_mul_overflow(bytes, t->dim[i], &bytes))
             return bal_pickle_bad(p, "an array whose shape overflows", err);
     if (bytes != (int64_t)values->n) return bal_pickle_bad(p, "an array with more or fewer values than its shape", err);
+    t->type = (BalTensorType)type->n;
+    t->fortran = (fortran->kind == PICKLE_BOOL || fortran->kind == PICKLE_INT) && fortran->whole;
     t->data = values->bytes, t->bytes = values->n;
     t->filled = true;
     return BAL_OK;
@@ -324,9 +318,10 @@ BalStatus bal_pickle_call(Pickle *p, PickleRef what, PickleRef args, bool new_ob
     switch (is) {
     case GLOBAL_ORDERED_DICT:
         return ordered_dict(p, a, out, err);
-    case GLOBAL_TENSOR:
+    case GLOBAL_TENSOR1:
+    case GLOBAL_TENSOR2:
     case GLOBAL_TENSOR3:
-        return rebuild_tensor(p, a, is == GLOBAL_TENSOR3, out, err);
+        return rebuild_tensor(p, a, is, out, err);
     case GLOBAL_PARAMETER:
         return parameter(p, a, out, err);
     case GLOBAL_SIZE:

@@ -58,10 +58,7 @@ static BalWant *want(List *l, const Row row, const Layer *a, int rank, const int
     return t;
 }
 
-#define DIM(...)                                                                                                       \
-    (const int64_t[]) {                                                                                                \
-        __VA_ARGS__                                                                                                    \
-    }
+#define DIM(...) ((const int64_t[]){__VA_ARGS__})
 
 static void batch_norm(List *l, const Row row, const Row counter, Layer a, int channels) {
     static const char *const part[4][2] = {{"weight", "s"},

@@ -41,13 +41,14 @@ static BalStatus no_state(const BalImport *w, const PickleNode *root, BalError *
 }
 
 static BalStatus add_tensor(BalImport *w, const PickleNode *name, const PickleTensor *t, BalError *err) {
-    BalView v = {t->type, t->rank, t->dim, t->stride, t->offset, t->data, t->bytes};
+    BalView v = {t->type, t->rank, t->dim, NULL, t->fortran, t->offset, t->data, t->bytes};
     if (!t->filled) return BAL_FAIL(err, BAL_E_FORMAT, "%s: an array without values in its pickle", w->path);
     if (name->kind != PICKLE_TEXT && name->kind != PICKLE_BYTES)
         return BAL_FAIL(err, BAL_E_FORMAT, "%s: a tensor whose name is no text in its pickle", w->path);
     if (t->storage >= 0) {
         const PickleStorage *s = &w->pickle.storage[t->storage];
         const size_t unit = s->type == BAL_T_COUNT ? 1 : bal_tensor_item(s->type);
+        v.stride = t->stride;
         v.data = s->data + (size_t)s->from * unit;
         v.bytes = (size_t)s->n_items * unit;
     }

@@ -28,21 +28,14 @@ static BalStatus unpack(BalImport *w, const BalZipMember *m, size_t *total, cons
 
 static BalStatus add_array(BalImport *w, const BalZipMember *m, const unsigned char *data, BalError *err) {
     BalNpy npy;
-    int64_t stride[8], step = 1;
     BalStatus rc = bal_npy_parse_any_order(&npy, data, m->bytes, m->name, err);
     if (rc < 0) return bal_error_add(err, rc, "in %s", w->path);
     if (npy.data_bytes != m->bytes - npy.data_at)
         return BAL_FAIL(err, BAL_E_FORMAT, "%s: %s: bytes follow its values", w->path, m->name);
-    for (int k = 0; k < npy.rank; k++) {
-        const int axis = npy.fortran ? k : npy.rank - 1 - k;
-        stride[axis] = step;
-        if (__builtin_mul_overflow(step, npy.dim[axis] ? npy.dim[axis] : 1, &step))
-            return BAL_FAIL(err, BAL_E_FORMAT, "%s: %s: its shape overflows", w->path, m->name);
-    }
     const BalView v = {.type = type_of[npy.type],
                        .rank = npy.rank,
                        .dim = npy.dim,
-                       .stride = stride,
+                       .fortran = npy.fortran,
                        .data = data + npy.data_at,
                        .bytes = npy.data_bytes};
     return bal_import_add(w, m->name, strlen(m->name) - strlen(".npy"), &v, err);

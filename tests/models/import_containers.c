@@ -36,7 +36,7 @@ static void archives(void **state) {
     static const char w[] = NAMED(WHOLE);
     ZipMake z = {0};
     zip_store(&z, "top/data.pkl", w, sizeof w - 1), zip_store(&z, "top/data/0", seven, 24);
-    zip_store(&z, "top/byteorder", "big", 3);
+    zip_store(&z, "top/byteorder", "biggie", 6);
     refuse_archive(&z, "little-endian machine");
     z = (ZipMake){0};
     zip_store(&z, "top/data.pkl", w, sizeof w - 1), zip_store(&z, "top/data/1", seven, 24);
@@ -139,6 +139,10 @@ static void older_files(void **state) {
              MAGIC VERSION MACHINE TWO(PERSID("Float", "0", "\6", "(X\1\0\0\0vK\1K\6t")) KEYS SIX),
         CASE(NULL, MAGIC VERSION MACHINE TWO(PERSID("Float", "0", "\6", "N")) KEYS SIX),
         CASE(NULL, MAGIC VERSION MACHINE TWO(PERSID("Float", "0", "\6", "(X\1\0\0\0vK\0K\6t")) KEYS SIX),
+        CASE(NULL,
+             MAGIC VERSION MACHINE PROTO "}X\1\0\0\0wctorch._utils\n_rebuild_tensor\n" FLOATS WHOLE "tRs." KEYS SIX),
+        CASE("tensor without a storage",
+             MAGIC VERSION MACHINE PROTO "}X\1\0\0\0wctorch._utils\n_rebuild_tensor\n" FLOATS WHOLE "NtRs." KEYS SIX),
 #undef CASE
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
