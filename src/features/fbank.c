@@ -50,7 +50,7 @@ BalStatus bal_mel_filters(BalAudioFeature *f, int n_mel, double low_hz, double h
         for (int k = 0; k < bins; k++) {
             double at =
                 (mel((double)k * f->rate_hz / f->n_fft) - left) / step; /* 0 left edge, 1 centre, 2 right edge */
-            if (at < 1e-9 || at > 2 - 1e-9) continue; /* an edge, but for rounding */
+            if (at < 1e-9 || at > 2 - 1e-9) continue;                   /* an edge, but for rounding */
             if (filter->n++ == 0) filter->first = k;
             *w++ = (float)(at < 1 ? at : 2 - at);
         }
