@@ -17,5 +17,6 @@ build=$1 out=${2:-/dev/null}
     if command -v ffmpeg >/dev/null 2>&1; then
         sh "$here/ingest.sh" "$build/bench/bench_decode" "$build/bench/clips" 5
         sh "$here/ingest_workers.sh" "$build/avbalance" "$build/bench/clips"
+        sh "$here/clip.sh" "$build/avbalance" "$build/bench/videos"
     fi
 } | tee "$out"

@@ -1,8 +1,6 @@
 /* Lines of the journal of clip_journal.h, written and read. */
 #include "curate/clip_journal.h"
 #include <string.h>
-#include "base/file.h"
-#include "base/json.h"
 #include "base/mem.h"
 
 enum { MAX_SPANS = 1 << 20 };
@@ -36,14 +34,6 @@ static void write_clip(BalJsonOut *o, const BalClipRecord *r) {
     bal_json_add_text(o, "sha256", r->sha256);
 }
 
-static BalStatus append(BalClipJournal *j, BalText *line, BalError *err) {
-    bal_text_char(line, '\n');
-    BalStatus rc = bal_text_ok(line, err);
-    if (rc == BAL_OK) rc = bal_append_add(&j->file, line->data, line->len, err);
-    bal_text_reset(line);
-    return rc;
-}
-
 BalStatus bal_clip_journal_add(BalClipJournal *j, const BalClipRecord *r, BalError *err) {
     BalText line = {0};
     BalJsonOut o = bal_json_out(&line, false);
@@ -63,7 +53,7 @@ BalStatus bal_clip_journal_add(BalClipJournal *j, const BalClipRecord *r, BalErr
         bal_json_add_text(&o, "reason", r->no.reason);
     }
     bal_json_close(&o, '}');
-    return append(j, &line, err);
+    return bal_jsonl_add(&j->file, &line, err);
 }
 
 /* ---- reading ---- */
@@ -132,70 +122,19 @@ static BalStatus remember(BalClipJournal *j, const BalClipRecord *r, BalError *e
     return BAL_OK;
 }
 
-/* One line. BAL_END: torn, or not of this journal. */
-static BalStatus read_line(BalClipJournal *j, const char *line, size_t n, char settings[65], BalError *err) {
-    BalJson *root = NULL;
+BalStatus bal_clip_journal_line(void *user, const BalJson *line, BalError *err) {
+    BalClipJournal *j = user;
     BalClipRecord r = {0};
-    if (bal_json_parse(&root, line, n, "journal", NULL) < 0) return BAL_END;
-    BalStatus rc = BAL_END;
-    if (!*settings) {
-        const char *hash = bal_json_text(bal_json_get(root, "settings"), "");
-        if (!strcmp(bal_json_text(bal_json_get(root, "journal"), ""), "avbalance/clip/1") && strlen(hash) == 64) {
-            memcpy(settings, hash, 65);
-            rc = BAL_OK;
-        }
-    } else {
-        rc = read_record(j, root, &r, err);
-        if (rc == BAL_OK) rc = remember(j, &r, err);
-        if (rc != BAL_OK) bal_free(r.span);
-    }
-    bal_json_free(&root);
+    BalStatus rc = read_record(j, line, &r, err);
+    if (rc == BAL_OK) rc = remember(j, &r, err);
+    if (rc != BAL_OK) bal_free(r.span);
     return rc;
-}
-
-BalStatus bal_clip_journal_read(BalClipJournal *j, const char *data, size_t n, char settings[65], size_t *good_bytes,
-                                BalError *err) {
-    const char *at = data, *end = data + n, *stop;
-    *settings = '\0';
-    while (at < end && (stop = memchr(at, '\n', (size_t)(end - at)))) {
-        BalStatus rc = read_line(j, at, (size_t)(stop - at), settings, err);
-        if (rc < 0) return rc;
-        if (rc == BAL_END) break;
-        at = stop + 1;
-    }
-    *good_bytes = (size_t)(at - data);
-    return BAL_OK;
 }
 
 /* ---- the file ---- */
 
-static BalStatus read_file(BalClipJournal *j, const char *path, const char *settings, size_t *good, BalError *err) {
-    BalMap map = {0};
-    char there[65] = "";
-    BAL_TRY(bal_map_open(&map, path, err));
-    BalStatus rc = map.size ? bal_clip_journal_read(j, (const char *)map.data, map.size, there, good, err) : BAL_OK;
-    bal_map_close(&map);
-    if (rc == BAL_OK && *there && strcmp(there, settings) != 0)
-        rc = BAL_FAIL(err, BAL_E_MISMATCH,
-                      "%s: begun with other settings, or with an FFmpeg or a build that may cut otherwise: give the "
-                      "settings it was begun with or another folder, or let -f make all anew",
-                      path);
-    return rc;
-}
-
 BalStatus bal_clip_journal_open(BalClipJournal *j, const char *path, const char *settings, BalError *err) {
-    size_t good = 0;
-    BAL_TRY(bal_append_open(&j->file, path, err));
-    BAL_TRY(read_file(j, path, settings, &good, err));
-    BAL_TRY(bal_append_cut(&j->file, (int64_t)good, err));
-    if (good) return BAL_OK;
-    BalText line = {0};
-    BalJsonOut o = bal_json_out(&line, false);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "journal", "avbalance/clip/1");
-    bal_json_add_text(&o, "settings", settings);
-    bal_json_close(&o, '}');
-    return append(j, &line, err);
+    return bal_jsonl_open(&j->file, path, BAL_CLIP_JOURNAL, settings, bal_clip_journal_line, j, err);
 }
 
 static const BalClipRecord *find(const BalClipJournal *j, char kind, const char *name) {

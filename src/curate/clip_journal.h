@@ -5,13 +5,15 @@
  *   {"clip":ID,"of":[BYTES,MTIME],"at":[START_MS,END_MS,FLAGS],"findings":..,"file":..,"bytes":..,"sha256":..}
  *   either with "stage", "rule" and "reason" where there is nothing to go on with
  *
- * Of several lines of one video or clip the last counts. Reading stops at the first line that is torn or none of these. */
+ * Of several lines of one video or clip the last counts. */
 #ifndef BAL_CURATE_CLIP_JOURNAL_H
 #define BAL_CURATE_CLIP_JOURNAL_H
 
 #include <avbalance/cut.h>
-#include "dataset/append.h"
+#include "curate/jsonl.h"
 #include "dataset/manifest.h"
+
+#define BAL_CLIP_JOURNAL "avbalance/clip/1"
 
 typedef struct BalClipRefusal { /* rule NULL: none */
     const char *stage, *rule, *reason;
@@ -48,8 +50,7 @@ const BalClipRecord *bal_clip_journal_clip(const BalClipJournal *j, const char *
 BAL_MUST_USE BalStatus bal_clip_journal_add(BalClipJournal *j, const BalClipRecord *r, BalError *err);
 void bal_clip_journal_close(BalClipJournal *j);
 
-/* For the fuzzer: the good lines of n bytes; *good_bytes: their length. */
-BAL_MUST_USE BalStatus bal_clip_journal_read(BalClipJournal *j, const char *data, size_t n, char settings[65],
-                                             size_t *good_bytes, BalError *err);
+/* One line into the memory: what open does with each, and the fuzzer. */
+BalJsonLineFn bal_clip_journal_line;
 
 #endif

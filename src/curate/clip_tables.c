@@ -1,27 +1,24 @@
-/* What `clip` leaves beside the clips: four tables, in the order of the input. All are brought to disk before the first is put in
- * place, the manifest last: where it is, everything is. */
+/* What `clip` leaves beside the clips: four tables, in the order of the input, the manifest last: where it is, everything is. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/csv.h"
-#include "base/file.h"
-#include "base/mem.h"
 #include "curate/clip_work.h"
+#include "curate/tables.h"
 
 enum { CLIPS, VIDEOS, REJECTS, MANIFEST, N_TABLES };
-static const struct {
-    const char *name, *header;
-} table[N_TABLES] = {
-    [CLIPS] = {"clips.csv", "id,video,start_ms,end_ms,flags,findings,bytes,sha256\n"},
-    [VIDEOS] = {"videos.csv", "id,path,duration_s,cuts,clips,rejected\n"},
-    [REJECTS] = {"rejects.csv", "id,media,start_ms,end_ms,stage,rule,reason\n"},
-    [MANIFEST] = {"manifest.csv", "id,media,label,split,start,duration,source\n"},
+static const char *const name[N_TABLES] = {"clips.csv", "videos.csv", "rejects.csv", "manifest.csv"},
+                         *const header[N_TABLES] = {
+                             [CLIPS] = "id,video,start_ms,end_ms,flags,findings,bytes,sha256\n",
+                             [VIDEOS] = "id,path,duration_s,cuts,clips,rejected\n",
+                             [REJECTS] = "id,media,start_ms,end_ms,stage,rule,reason\n",
+                             [MANIFEST] = "id,media,label,split,start,duration,source\n",
 };
 
 typedef struct Tables {
     BalClipWork *w;
-    BalText text[N_TABLES];
+    BalTable table[N_TABLES];
     BalNameSet kept; /* files */
 } Tables;
 
@@ -38,7 +35,7 @@ static const char *video_id(const BalClipWork *w, const BalClipWish *wish) {
 /* ---- rows ---- */
 
 static void add_reject(Tables *t, const char *id, const BalClipWish *wish, const BalSpan *at, const BalNo *no) {
-    BalText *r = &t->text[REJECTS];
+    BalText *r = &t->table[REJECTS].text;
     field(r, id);
     field(r, *wish->path ? wish->path : wish->youtube);
     if (at->end_ms)
@@ -51,7 +48,7 @@ static void add_reject(Tables *t, const char *id, const BalClipWish *wish, const
 }
 
 static BalStatus add_clip(Tables *t, const BalClipWish *wish, const BalMade *m, BalError *err) {
-    BalText *c = &t->text[CLIPS], *f = &t->text[MANIFEST];
+    BalText *c = &t->table[CLIPS].text, *f = &t->table[MANIFEST].text;
     int64_t number;
     bool added;
     field(c, m->id);
@@ -91,7 +88,7 @@ static void add_video(Tables *t, int64_t index) {
     const BalClipWork *w = t->w;
     const BalCutVideo *v = &w->video[index];
     const BalClipWish *first = &w->list.wish[w->order[v->first_wish]];
-    BalText *r = &t->text[VIDEOS];
+    BalText *r = &t->table[VIDEOS].text;
     int64_t clips = 0, rejected = 0;
     for (int64_t k = 0; k < v->n_wishes; k++) {
         const BalDone *d = &w->done[w->order[v->first_wish + k]];
@@ -126,35 +123,18 @@ static BalStatus remove_others(Tables *t, BalError *err) {
     return rc;
 }
 
-static BalStatus write_tables(Tables *t, BalError *err) {
-    BalWriter *file[N_TABLES] = {NULL};
-    BalText path = {0};
-    BalStatus rc = BAL_OK;
-    for (int i = 0; i < N_TABLES; i++) {
-        bal_text_clear(&path);
-        bal_path_join(&path, t->w->dir, table[i].name);
-        BAL_TRY_OR(fail, bal_text_ok(&path, err));
-        BAL_TRY_OR(fail, bal_text_ok(&t->text[i], err));
-        BAL_TRY_OR(fail, bal_writer_open(&file[i], path.data, err));
-        BAL_TRY_OR(fail, bal_writer_add(file[i], t->text[i].data, t->text[i].len, err));
-    }
-    for (int i = 0; i < N_TABLES; i++) BAL_TRY_OR(fail, bal_writer_sync(file[i], err));
-    for (int i = 0; i < N_TABLES; i++) BAL_TRY_OR(fail, bal_writer_commit(&file[i], err));
-fail:
-    for (int i = 0; i < N_TABLES; i++) bal_writer_abort(&file[i]);
-    bal_text_reset(&path);
-    return rc;
-}
-
 BalStatus bal_clip_tables(BalClipWork *w, BalError *err) {
     Tables t = {.w = w};
     BalStatus rc = BAL_OK;
-    for (int i = 0; i < N_TABLES; i++) bal_text_add(&t.text[i], table[i].header);
+    for (int i = 0; i < N_TABLES; i++) {
+        t.table[i].name = name[i];
+        bal_text_add(&t.table[i].text, header[i]);
+    }
     for (int64_t i = 0; i < w->list.n && rc == BAL_OK; i++) rc = add_wish(&t, i, err);
     for (int64_t i = 0; i < w->list.n_videos; i++) add_video(&t, i);
     if (rc == BAL_OK) rc = remove_others(&t, err);
-    if (rc == BAL_OK) rc = write_tables(&t, err);
-    for (int i = 0; i < N_TABLES; i++) bal_text_reset(&t.text[i]);
+    if (rc == BAL_OK) rc = bal_tables_write(t.table, N_TABLES, w->dir, err);
+    bal_tables_reset(t.table, N_TABLES);
     bal_name_set_reset(&t.kept);
     return rc;
 }

@@ -172,7 +172,8 @@ static BalClaim table_claim(const BalSniff *s) {
     int column[N_ROLES], n = header_of(s, separator_of(s), h);
     if (n < 2) return BAL_CLAIM_NO;
     find_roles(h, n, column);
-    return (column[ID] >= 0 || column[MEDIA] >= 0) && column[LABEL] >= 0 ? BAL_CLAIM_MAYBE : BAL_CLAIM_NO;
+    bool says_what = column[LABEL] >= 0 || column[START] >= 0; /* of what, or when */
+    return (column[ID] >= 0 || column[MEDIA] >= 0) && says_what ? BAL_CLAIM_MAYBE : BAL_CLAIM_NO;
 }
 
 static BalStatus table_read(BalBuild *b, const BalSniff *s, BalError *err) {

@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     BalError err = {0};
     char settings[65];
     size_t good = 0;
-    BalStatus rc = bal_clip_journal_read(&j, (const char *)data, size, settings, &good, &err);
+    BalStatus rc =
+        bal_jsonl_read((const char *)data, size, BAL_CLIP_JOURNAL, settings, bal_clip_journal_line, &j, &good, &err);
     FUZZ_CHECK(rc == BAL_OK || err.text[0]);
     if (rc == BAL_OK) {
         FUZZ_CHECK(good <= size && (good == 0 || data[good - 1] == '\n'));
