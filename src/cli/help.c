@@ -6,6 +6,9 @@
 #ifdef AVB_ROOM_backends
 #include <avbalance/backends.h>
 #endif
+#ifdef AVB_ROOM_curate
+#include <avbalance/duplicates.h>
+#endif
 #ifdef AVB_ROOM_media
 #include <avbalance/media.h>
 #endif
@@ -92,6 +95,10 @@ void bal_help_version(BalText *out) {
 #endif
 #ifdef AVB_ROOM_media
     bal_text_f(out, "FFmpeg    %s\n", bal_media_version());
+#endif
+#ifdef AVB_ROOM_curate
+    const char *sound = bal_duplicates_version();
+    bal_text_f(out, "duplicates %s\n", *sound ? sound : "not in this build: libchromaprint was not there");
 #endif
 #ifdef AVB_ROOM_report
     bal_text_f(out, "cairo     %s\n", bal_report_version());
