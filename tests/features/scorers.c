@@ -82,7 +82,7 @@ static void mel_rows(void **state) {
     float *y = log_mel(x, SINE, 3, 298);
     check_row("sine", y, member(sine, "row0"));
     assert_near("row 95", sum_of(y + 95 * 64, 64), bal_json_real(member(sine, "row95_sum"), NAN), 1e-5);
-    assert_near("all", sum_of(y, 298 * 64), bal_json_real(member(sine, "sum_all"), NAN), 1e-5);
+    assert_near("all", sum_of(y, 3 * 96 * 64), bal_json_real(member(sine, "sum_all"), NAN), 1e-5);
     free(y);
 
     memset(x, 0, sizeof x);
