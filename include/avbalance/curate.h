@@ -112,6 +112,7 @@ typedef struct BalTriageSource {
     const char *name;         /* goes into the provenance: "own", "vgg", "k400" */
     const BalManifest *clips; /* borrowed: outlives the triage */
     int64_t cap;              /* most clips to take from it; negative: any number */
+    const double *place_s;    /* [clips->n] where each begins in its source video, NaN: unknown; NULL: its start_s */
 } BalTriageSource;
 typedef struct BalTriageSpec {
     const BalCategories *categories; /* NULL: the labels of the first source; borrowed */
@@ -127,6 +128,8 @@ typedef struct BalTriageSpec {
     bool no_foreign_test;
     uint64_t seed; /* of the keys that order clips */
 } BalTriageSpec;
+/* The paper takes at most 10,000 clips from Kinetics-400 ("k400") and 8,000 from VGG-Sound ("vgg"); others: -1. */
+BAL_API int64_t bal_triage_usual_cap(const char *source);
 BAL_API BalTriageSpec bal_triage_spec_default(void); /* temperatures 1, ratio 1.25, target 1200 */
 
 typedef struct BalTriageClip {
@@ -134,6 +137,7 @@ typedef struct BalTriageClip {
     const char *origin_label; /* as its manifest has it */
     int32_t source, category;
     int32_t from;         /* category before it was retopicked, -1: it was not */
+    double place_s;       /* where it begins in its source video */
     int32_t q[BAL_SIDES]; /* confidences times 10^6; -1: unscored */
     int8_t type, rule;    /* BalClipType, BalTriageRule */
     uint64_t key;
@@ -207,7 +211,7 @@ typedef struct BalNoise {             /* zero is valid; bal_noise_reset frees */
     int64_t *of_label,
         *out_of_label; /* [n_labels + 1] clips, and those that R1 to R3 remove; the last: without a label */
     int64_t n_unknown; /* R4: ids that the scores do not have */
-    char *text;
+    struct BalSheet *table;
 } BalNoise;
 /* Find the noise among the clips of a table of scores. BAL_E_FORMAT, BAL_E_NUMERIC: bad outputs or list. */
 BAL_API BAL_MUST_USE BalStatus bal_noise_find(BalNoise *out, const BalScores *s, const BalNoiseSpec *spec,

@@ -53,7 +53,8 @@ BAL_API BAL_MUST_USE BalStatus bal_manifest_load(BalManifest *out, const char *p
 BAL_API BAL_MUST_USE BalStatus bal_manifest_load_all(BalManifest *out, const char *const *path, int n,
                                                      const BalManifestSpec *spec, BalError *err);
 /* Write our own dialect; loading it gives the same clips and classes. Where their order cannot be told from the clips, the classes
- * go to path + ".classes.json", which is read together with it. Media paths are written relative to the new file's folder or absolute. */
+ * go to path + ".classes.json", which is read together with it. Media paths are written relative to the new file's folder where
+ * they are near it (below it, or beside it), else absolute. */
 BAL_API BAL_MUST_USE BalStatus bal_manifest_save(const BalManifest *m, const char *path, BalError *err);
 BAL_API void bal_manifest_reset(BalManifest *m);
 BAL_API int bal_dialect_count(void);

@@ -300,3 +300,17 @@ size_t bal_utf8_length(const char *text) {
     }
     return 0;
 }
+
+void bal_path_between(BalText *out, const char *here, const char *there) {
+    size_t same = 0, up = 0; /* bytes of the folders that both are in */
+    while (here[same] && here[same] == there[same]) same++;
+    if ((here[same] && here[same] != '/') || (there[same] && there[same] != '/'))
+        while (same && here[same] != '/') same--;
+    for (const char *s = here + same; (s = strchr(s, '/')); s++) up++;
+    if (up > 1 || (up && !same)) {
+        bal_text_add(out, there);
+        return;
+    }
+    if (up) bal_text_add(out, "..");
+    if (there[same]) bal_path_join(out, "", there + same + (up ? 0 : 1));
+}

@@ -43,5 +43,8 @@ const char *bal_closest(const char *word, const char *const *names, int n);
 size_t bal_utf8_length(const char *s);
 /* dir + "/" + name; name alone when dir is empty or name is absolute. */
 void bal_path_join(BalText *out, const char *dir, const char *name);
+/* How the folder `there` is written in a file of the folder `here`, both absolute: relative where it is the same ("", nothing), below,
+ * or reached over the folder that `here` is in; else as it is. */
+void bal_path_between(BalText *out, const char *here, const char *there);
 
 #endif

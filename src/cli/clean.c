@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "cli/scores_flags.h"
 #include "curate/noise.h"
+#include "curate/run_folders.h"
 
 typedef struct Clean {
     BalScoresFlags scores;
@@ -11,48 +12,6 @@ typedef struct Clean {
     BalList outputs[BAL_SIDES];
     double low, never_u, never_sd, cap;
 } Clean;
-
-enum { MOST_RUNS = 512 };
-typedef struct Outputs { /* given ones, then run folders */
-    char *path[BAL_SIDES][MOST_RUNS];
-    int n[BAL_SIDES];
-} Outputs;
-
-static void outputs_reset(Outputs *o) {
-    for (int k = 0; k < BAL_SIDES; k++)
-        for (int i = 0; i < o->n[k]; i++) bal_free(o->path[k][i]);
-}
-
-static BalStatus add_output(Outputs *o, int side, const char *path, BalError *err) {
-    if (o->n[side] == MOST_RUNS) return BAL_FAIL(err, BAL_E_ARG, "more than %d runs", MOST_RUNS);
-    BAL_TRY(bal_strdup(&o->path[side][o->n[side]], path, err));
-    o->n[side]++;
-    return BAL_OK;
-}
-
-/* Folders audio-* and visual-* of an estimate. */
-static BalStatus add_runs(Outputs *o, const char *dir, BalError *err) {
-    static const char *const prefix[BAL_SIDES] = {"audio-", "visual-"};
-    BalText path = {0};
-    char **names = NULL;
-    int n = 0;
-    BAL_TRY(bal_list_dir(dir, &names, &n, err));
-    BalStatus rc = BAL_OK;
-    for (int i = 0; i < n; i++)
-        for (int k = 0; k < BAL_SIDES && rc >= 0; k++) {
-            bal_text_clear(&path);
-            bal_path_join(&path, dir, names[i]);
-            rc = bal_text_ok(&path, err);
-            if (rc >= 0 && bal_has_prefix(names[i], prefix[k]) && bal_is_dir(path.data))
-                rc = add_output(o, k, path.data, err);
-        }
-    if (rc >= 0 && (!o->n[BAL_AUDIO] || !o->n[BAL_VISUAL]))
-        rc = BAL_FAIL(err, BAL_E_ARG, "%s: holds no run folders audio-* and visual-*; name the folder of an `estimate`",
-                      dir);
-    bal_names_free(names, n);
-    bal_text_reset(&path);
-    return rc;
-}
 
 static void write_text(BalText *out, const BalNoise *noise, const BalScores *s) {
     static const char *const what[BAL_NOISE_RULES] = {"in the list of unusable clips",
@@ -72,7 +31,7 @@ static void write_text(BalText *out, const BalNoise *noise, const BalScores *s) 
     bal_text_f(out, "removed %lld of %lld clips\n", (long long)noise->removed, (long long)s->n);
 }
 
-static BalStatus clean(BalCli *cli, const Clean *a, const Outputs *o, const BalScores *s, BalError *err) {
+static BalStatus clean(BalCli *cli, const Clean *a, const BalRunFolders *o, const BalScores *s, BalError *err) {
     BalNoiseSpec spec = bal_noise_spec_default();
     BalNoise noise;
     spec.low = a->low;
@@ -102,17 +61,18 @@ static BalStatus run(BalCli *cli, BalError *err) {
     BalScoresSpec spec = bal_scores_flags_spec(&a->scores, cli);
     BalScores s = {0};
     BalText marker = {0};
-    Outputs *o = NULL;
+    BalRunFolders *o = NULL;
     bal_path_join(&marker, a->out, "noise.json");
     BalStatus rc = bal_text_ok(&marker, err);
     if (rc >= 0) rc = bal_cli_may_write(cli, marker.data, err);
     if (rc >= 0) rc = bal_alloc(&o, 1, sizeof *o, err);
     for (int k = 0; k < BAL_SIDES; k++)
-        for (int i = 0; i < a->outputs[k].n && rc >= 0; i++) rc = add_output(o, k, a->outputs[k].v[i], err);
-    if (rc >= 0 && a->runs) rc = add_runs(o, a->runs, err);
+        for (int i = 0; i < a->outputs[k].n && rc >= 0; i++)
+            rc = bal_run_folders_add(o, (BalSide)k, a->outputs[k].v[i], err);
+    if (rc >= 0 && a->runs) rc = bal_run_folders_find(o, a->runs, err);
     if (rc >= 0) rc = bal_scores_load(&s, cli->args[0], &spec, err);
     if (rc >= 0) rc = clean(cli, a, o, &s, err);
-    if (o) outputs_reset(o);
+    if (o) bal_run_folders_reset(o);
     bal_free(o);
     bal_scores_reset(&s);
     bal_text_reset(&marker);

@@ -33,11 +33,6 @@ static void sources_close(Sources *s) {
     }
 }
 
-/* The paper takes so many clips from these; of others as many as are missing. */
-static int64_t usual_cap(const char *name) {
-    return !strcmp(name, "k400") ? 10000 : !strcmp(name, "vgg") ? 8000 : -1;
-}
-
 static BalStatus add_source(Sources *s, const BalCli *cli, const char *name, size_t n, const char *path,
                             const char *media_dir, BalError *err) {
     BalManifestSpec spec = bal_manifest_spec_default();
@@ -52,7 +47,8 @@ static BalStatus add_source(Sources *s, const BalCli *cli, const char *name, siz
     BalStatus rc = bal_manifest_load(&s->manifest[k], path, &spec, err);
     if (rc < 0) return rc;
     if (cli->verbose && s->manifest[k].note && *s->manifest[k].note) bal_cli_note(cli, "%s", s->manifest[k].note);
-    s->source[k] = (BalTriageSource){s->name[k].data, &s->manifest[k], k ? usual_cap(s->name[k].data) : -1};
+    s->source[k] =
+        (BalTriageSource){s->name[k].data, &s->manifest[k], k ? bal_triage_usual_cap(s->name[k].data) : -1, NULL};
     return BAL_OK;
 }
 

@@ -10,13 +10,12 @@
 #include <avbalance/media.h>
 
 #include "analysis/predictions.h"
-#include "analysis/scores_file.h"
-#include "base/csv.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "curate/keep.h"
+#include "curate/sheet.h"
 
 /* ---- each file once ---- */
 
@@ -115,7 +114,8 @@ typedef struct Job {
     const BalManifest *m;
     BalLockClip *clip;  /* [n] by id */
     const char **media; /* [n] paths to open */
-    BalArena text;      /* of media, as they are opened and as they are written, and of what the table adds */
+    BalArena text;      /* of media, as they are opened and as they are written */
+    BalSheet table;
 } Job;
 
 static double milliseconds(double s) {
@@ -157,47 +157,17 @@ static BalStatus read_facts(void *user, const int64_t *clip, int64_t n, BalError
 
 /* ---- what the table adds ---- */
 
-static BalStatus take_rows(Job *j, BalCsv *csv, const BalNameIndex *ids, BalError *err) {
-    static const char *const names[] = {"id", "licence", "pref"};
-    int column[3] = {-1, -1, -1};
-    BalStatus rc = bal_csv_next(csv, err);
-    for (int k = 0; rc == BAL_OK && k < csv->n_fields; k++)
-        for (int c = 0; c < 3; c++)
-            if (bal_field_is(&csv->field[k], names[c])) column[c] = k;
-    BAL_TRY(rc);
-    if (column[0] < 0 || (column[1] < 0 && column[2] < 0))
-        return BAL_FAIL(err, BAL_E_FORMAT, "%s: needs the column id, and licence or pref", csv->name);
-    while ((rc = bal_csv_next(csv, err)) == BAL_OK) {
-        if (csv->n_fields <= column[0]) continue;
-        const BalField *id = &csv->field[column[0]];
-        const int64_t i = bal_name_index_find(ids, id->s, id->n);
-        for (int c = 1; c < 3 && i >= 0; c++) {
-            const char **to = c == 1 ? &j->clip[i].licence : &j->clip[i].pref;
-            if (column[c] < 0 || column[c] >= csv->n_fields) continue;
-            BAL_TRY(bal_keep(&j->text, csv->field[column[c]].s, csv->field[column[c]].n, to, err));
-        }
-    }
-    return rc;
-}
-
 static BalStatus read_table(Job *j, const char *path, BalError *err) {
-    BalNameIndex ids = {0};
-    BalMap map = {0};
-    BalCsv csv = {0};
-    const char **name = NULL;
-    BalStatus rc;
-    BAL_TRY_OR(done, bal_map_open(&map, path, err));
-    BAL_TRY_OR(done, bal_alloc(&name, (size_t)j->m->n, sizeof *name, err));
-    for (int64_t i = 0; i < j->m->n; i++) name[i] = j->clip[i].id;
-    BAL_TRY_OR(done, bal_name_index_make(&ids, name, j->m->n, err));
-    bal_csv_init(&csv, map.data, map.size, bal_table_separator((const char *)map.data, map.size), path);
-    rc = take_rows(j, &csv, &ids, err);
-done:
-    bal_csv_reset(&csv);
-    bal_map_close(&map);
-    bal_name_index_reset(&ids);
-    bal_free(name);
-    return rc < 0 ? rc : BAL_OK;
+    BalSheet *t = &j->table;
+    BAL_TRY(bal_sheet_load(t, path, "id", err));
+    const int licence = bal_sheet_column(t, "licence"), pref = bal_sheet_column(t, "pref");
+    if (licence < 0 && pref < 0) return BAL_FAIL(err, BAL_E_FORMAT, "%s: needs a column licence or pref", path);
+    for (int64_t i = 0; i < j->m->n; i++) {
+        const int64_t row = bal_sheet_find(t, j->clip[i].id);
+        j->clip[i].licence = bal_sheet_at(t, row, licence);
+        j->clip[i].pref = bal_sheet_at(t, row, pref);
+    }
+    return BAL_OK;
 }
 
 /* ---- the whole ---- */
@@ -337,6 +307,7 @@ BalStatus bal_lock_write(const BalManifest *m, const BalLockSpec *spec, const ch
 done:
     bal_free(j.clip);
     bal_free(j.media);
+    bal_sheet_reset(&j.table);
     bal_arena_reset(&j.text);
     return rc;
 }

@@ -15,12 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/predictions.h"
-#include "analysis/scores_file.h"
-#include "base/csv.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "curate/key.h"
+#include "curate/sheet.h"
 
 const char *bal_noise_rule_name(int k) {
     static const char *const name[BAL_NOISE_RULES] = {"technical", "label", "low", "never"};
@@ -50,68 +47,22 @@ static void find_low(BalNoise *noise, const BalScores *s, const BalNoiseSpec *sp
 
 /* ---- R4 ---- */
 
-static BalStatus find_columns(BalCsv *csv, const char *path, int *id, int *reason, BalError *err) {
-    BalStatus rc = bal_csv_next(csv, err);
-    *id = *reason = -1;
-    for (int k = 0; rc == BAL_OK && k < csv->n_fields; k++) {
-        if (bal_field_is(&csv->field[k], "id")) *id = k;
-        if (bal_field_is(&csv->field[k], "reason")) *reason = k;
-    }
-    if (rc < 0 || *id >= 0) return rc;
-    return BAL_FAIL(err, BAL_E_FORMAT, "%s: there is no column \"id\"; the header must be id,reason", path);
-}
-
-static BalStatus read_technical(BalNoise *noise, const BalScores *s, BalCsv *csv, BalText *text, size_t *at,
-                                BalError *err) {
-    BalNameIndex ids = {0};
-    int id, reason;
-    BalStatus rc;
-    BAL_TRY(bal_name_index_make(&ids, s->id, s->n, err));
-    BAL_TRY_OR(done, find_columns(csv, csv->name, &id, &reason, err));
-    while ((rc = bal_csv_next(csv, err)) == BAL_OK) {
-        if (csv->n_fields <= id) {
-            rc = BAL_FAIL(err, BAL_E_FORMAT, "%s: line %lld: has %d fields, the header has more", csv->name,
-                          (long long)csv->line, csv->n_fields);
-            goto done;
-        }
-        const int64_t i = bal_name_index_find(&ids, csv->field[id].s, csv->field[id].n);
-        if (i < 0) {
-            noise->n_unknown++;
-            continue;
-        }
-        noise->rules[i] |= BAL_NOISE_TECHNICAL;
-        at[i] = text->len + 1;
-        if (reason >= 0 && reason < csv->n_fields) bal_text_add_n(text, csv->field[reason].s, csv->field[reason].n);
-        bal_text_char(text, '\0');
-        BAL_TRY_OR(done, bal_text_ok(text, err));
-    }
-done:
-    bal_name_index_reset(&ids);
-    return rc < 0 ? rc : BAL_OK;
-}
-
 static BalStatus find_technical(BalNoise *noise, const BalScores *s, const BalNoiseSpec *spec, BalError *err) {
-    BalText text = {0};
-    BalMap map = {0};
-    BalCsv csv = {0};
-    size_t *at = NULL; /* 1 + where each clip's reason begins */
-    BalStatus rc;
     if (!spec->technical) return BAL_OK;
+    BAL_TRY(bal_alloc(&noise->table, 1, sizeof *noise->table, err));
+    BAL_TRY(bal_sheet_load(noise->table, spec->technical, "id", err));
+    const int reason = bal_sheet_column(noise->table, "reason");
+    int64_t found = 0;
+    for (int64_t i = 0; i < s->n; i++) {
+        const int64_t row = bal_sheet_find(noise->table, s->id[i]);
+        if (row < 0) continue;
+        noise->rules[i] |= BAL_NOISE_TECHNICAL;
+        noise->reason[i] = bal_sheet_at(noise->table, row, reason);
+        found++;
+    }
     noise->applied[0] = true;
-    BAL_TRY_OR(done, bal_alloc(&at, (size_t)s->n, sizeof *at, err));
-    BAL_TRY_OR(done, bal_map_open(&map, spec->technical, err));
-    bal_csv_init(&csv, map.data, map.size, bal_table_separator((const char *)map.data, map.size), spec->technical);
-    BAL_TRY_OR(done, read_technical(noise, s, &csv, &text, at, err));
-    for (int64_t i = 0; i < s->n; i++)
-        if (at[i]) noise->reason[i] = text.data + at[i] - 1;
-    noise->text = text.data;
-    text = (BalText){0};
-done:
-    bal_csv_reset(&csv);
-    bal_map_close(&map);
-    bal_text_reset(&text);
-    bal_free(at);
-    return rc;
+    noise->n_unknown = noise->table->n - found;
+    return BAL_OK;
 }
 
 /* ---- what goes ---- */
@@ -209,6 +160,7 @@ void bal_noise_reset(BalNoise *noise) {
     bal_free(noise->reason);
     bal_free(noise->of_label);
     bal_free(noise->out_of_label);
-    bal_free(noise->text);
+    if (noise->table) bal_sheet_reset(noise->table);
+    bal_free(noise->table);
     *noise = (BalNoise){0};
 }

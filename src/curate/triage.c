@@ -31,6 +31,10 @@ const char *bal_triage_rule_name(BalTriageRule r) {
     return name[r];
 }
 
+int64_t bal_triage_usual_cap(const char *source) {
+    return !strcmp(source, "k400") ? 10000 : !strcmp(source, "vgg") ? 8000 : -1;
+}
+
 BalTriageSpec bal_triage_spec_default(void) {
     return (BalTriageSpec){.temperature = {1, 1}, .ratio = 1.25, .target = 1200};
 }
@@ -68,6 +72,7 @@ static BalStatus no_category(const BalTriage *t, const BalManifest *m, const Bal
 
 static BalStatus take_clips(BalTriage *t, const BalCategories *categories, int source, int *side, BalError *err) {
     const BalManifest *m = t->source[source].clips;
+    const double *place = t->source[source].place_s;
     int32_t *category = NULL;
     BAL_TRY(map_labels(categories, m, &category, side, err));
     BalStatus rc = BAL_OK;
@@ -87,6 +92,7 @@ static BalStatus take_clips(BalTriage *t, const BalCategories *categories, int s
                                           .source = source,
                                           .category = of,
                                           .from = -1,
+                                          .place_s = place ? place[i] : c->start_s,
                                           .q = {-1, -1},
                                           .type = BAL_TYPE_N,
                                           .key = bal_key64(c->id, strlen(c->id), t->spec.seed)};
@@ -105,12 +111,12 @@ static int by_place(const void *x, const void *y) {
     const BalTriageClip *a = *(BalTriageClip *const *)x, *b = *(BalTriageClip *const *)y;
     int order = strcmp(bal_triage_video(a), bal_triage_video(b));
     if (order) return order;
-    if (a->clip->start_s != b->clip->start_s) return a->clip->start_s < b->clip->start_s ? -1 : 1;
+    if (a->place_s != b->place_s) return a->place_s < b->place_s ? -1 : 1;
     return strcmp(a->clip->id, b->clip->id);
 }
 
 static bool same_place(const BalTriageClip *a, const BalTriageClip *b) {
-    return !strcmp(bal_triage_video(a), bal_triage_video(b)) && fabs(a->clip->start_s - b->clip->start_s) < SAME_S;
+    return !strcmp(bal_triage_video(a), bal_triage_video(b)) && fabs(a->place_s - b->place_s) < SAME_S;
 }
 
 /* Clips of supplements that an earlier source has: by id, or by place in their video where that is known. */
@@ -121,7 +127,7 @@ static BalStatus find_known(BalTriage *t, BalError *err) {
         if (!strcmp(t->clip[i].clip->id, t->clip[i - 1].clip->id)) t->clip[i].rule = BAL_TRIAGE_KNOWN;
     BAL_TRY(bal_alloc(&at, (size_t)t->n, sizeof(BalTriageClip *), err));
     for (int64_t i = 0; i < t->n; i++)
-        if (!isnan(t->clip[i].clip->start_s)) at[n++] = &t->clip[i];
+        if (!isnan(t->clip[i].place_s)) at[n++] = &t->clip[i];
     qsort(at, (size_t)n, sizeof *at, by_place);
     for (int64_t i = 0; i < n; i++)
         for (int step = -1; step <= 1; step += 2)

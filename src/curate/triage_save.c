@@ -62,15 +62,15 @@ static BalStatus write_tables(const BalTriage *t, const char *triage, const char
 
 /* ---- manifest ---- */
 
-/* Media of a source that lies elsewhere get an absolute path. */
 static BalStatus media_of(const BalManifest *m, const char *media, const char *here, BalText *out, BalError *err) {
     char there[PATH_MAX];
+    BalText folder = {0};
     bal_text_clear(out);
     if (!realpath(m->dir, there)) return BAL_FAIL(err, BAL_E_IO, "%s is not there", m->dir);
-    if (!strcmp(here, there))
-        bal_text_add(out, media);
-    else
-        bal_path_join(out, there, media);
+    bal_path_between(&folder, here, there);
+    bal_path_join(out, bal_text_str(&folder), media);
+    out->failed |= folder.failed;
+    bal_text_reset(&folder);
     return bal_text_ok(out, err);
 }
 

@@ -47,7 +47,7 @@ static BalStatus media_prefix(BalText *out, const BalManifest *m, const char *pa
     BalStatus rc = bal_text_ok(&folder, err);
     if (rc == BAL_OK && (!realpath(m->dir, there) || !realpath(folder.data, here)))
         rc = BAL_FAIL(err, BAL_E_IO, "%s or %s is not there", m->dir, folder.data);
-    if (rc == BAL_OK && strcmp(here, there) != 0) bal_text_add(out, there);
+    if (rc == BAL_OK) bal_path_between(out, here, there);
     bal_text_reset(&folder);
     return rc < 0 ? rc : bal_text_ok(out, err);
 }

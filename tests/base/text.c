@@ -55,6 +55,29 @@ static void test_text(void **state) {
     bal_text_reset(&t);
 }
 
+static void test_between(void **state) {
+    (void)state;
+    static const struct {
+        const char *here, *there, *want;
+    } path[] = {{"/b", "/b", ""},
+                {"/b", "/b/c/d", "c/d"},
+                {"/b/x", "/b", ".."},
+                {"/b/x", "/b/c/d", "../c/d"},
+                {"/b/x/y", "/b", "/b"},
+                {"/a", "/b", "/b"},
+                {"/b", "/bc", "/bc"},
+                {"/b/cat", "/b/car", "../car"},
+                {"/b/ca", "/b/car", "../car"},
+                {"/b/car", "/b/ca", "../ca"},
+                {"/b/car/x", "/b/cat/x", "/b/cat/x"}};
+    for (size_t i = 0; i < sizeof path / sizeof *path; i++) {
+        BalText t = {0};
+        bal_path_between(&t, path[i].here, path[i].there);
+        assert_string_equal(bal_text_str(&t), path[i].want);
+        bal_text_reset(&t);
+    }
+}
+
 static void expect_real(double v, const char *want) {
     BalText t = {0};
     bal_text_real(&t, v);
@@ -138,8 +161,8 @@ static void test_names(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_error), cmocka_unit_test(test_text),
-                                       cmocka_unit_test(test_shortest), cmocka_unit_test(test_parse),
-                                       cmocka_unit_test(test_names)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_error),   cmocka_unit_test(test_text),
+                                       cmocka_unit_test(test_between), cmocka_unit_test(test_shortest),
+                                       cmocka_unit_test(test_parse),   cmocka_unit_test(test_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 0	^manifest.csv rejects.csv triage.csv triage.json $	-	ls t | tr '\n' ' '
 0	^v,dog,own,dog,test,v,V,300000,800000,$	-	cat t/triage.csv
 0	^n,triage,neither,category=cat source=own qa_pre=400000 qv_pre=400000 type=N$	-	cat t/rejects.csv
-0	^w,/.*/w.mp4,cat,val,,,w$	-	cat t/manifest.csv
+0	^w,../w.mp4,cat,val,,,w$	-	cat t/manifest.csv
 2	-	triage.json is already there; give -f	$A triage m.csv --audio a.csv --visual v.csv -o t
 0	"kept": 4	-	$A triage m.csv --audio a.csv --visual v.csv -o t -f --json
 0	-	-	$A triage m.csv --audio a.csv --visual v.csv -o t2 --json >1; cmp 1 t2/triage.json

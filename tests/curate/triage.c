@@ -87,7 +87,7 @@ static void test_types(void **state) {
     set_add(s, "n", 1, 0, 'N', NULL);
     set_add(s, "u", 1, 0, '-', NULL);
     BalTriageSpec spec = spec_of(s, NULL);
-    BalTriageSource source = {"own", &s->m, -1};
+    BalTriageSource source = {"own", &s->m, -1, NULL};
     assert_ok(bal_triage(&t, &source, 1, &spec, &err));
     assert_int_equal(t.n, 5);
     for (int i = 0; i < 5; i++) /* in the order of ids */
@@ -109,7 +109,7 @@ static void test_proportion(void **state) {
     set_add(s, "a", 20, 0, 'A', NULL);
     set_add(s, "v", 23, 0, 'V', NULL);
     BalTriageSpec spec = spec_of(s, NULL);
-    BalTriageSource source = {"own", &s->m, -1};
+    BalTriageSource source = {"own", &s->m, -1, NULL};
     spec.target = 90;
     spec.ratio = 1.15; /* 1.15 * 20 is 23, in double a little less */
     assert_ok(bal_triage(&t, &source, 1, &spec, &err));
@@ -139,7 +139,7 @@ static void test_empty_type(void **state) {
     set_add(s, "h", 50, 0, 'H', NULL);
     set_add(s, "v", 8, 0, 'V', NULL);
     BalTriageSpec spec = spec_of(s, NULL);
-    BalTriageSource source = {"own", &s->m, -1};
+    BalTriageSource source = {"own", &s->m, -1, NULL};
     assert_ok(bal_triage(&t, &source, 1, &spec, &err));
     assert_true(t.category[0].deficient && t.category[0].kept[BAL_TYPE_H] == 10 && t.category[0].kept[BAL_TYPE_V] == 8);
     assert_int_equal(t.category[0].missing[BAL_TYPE_A], 400);
@@ -155,7 +155,7 @@ static void test_per_source(void **state) {
     set_add(s, "p", 9, 0, 'H', "p");
     set_add(s, "q", 2, 0, 'H', "q");
     BalTriageSpec spec = spec_of(s, NULL);
-    BalTriageSource source = {"own", &s->m, -1};
+    BalTriageSource source = {"own", &s->m, -1, NULL};
     spec.per_source = 3;
     assert_ok(bal_triage(&t, &source, 1, &spec, &err));
     assert_true(t.kept == 5 && t.rejected[BAL_TRIAGE_PER_SOURCE] == 6);
@@ -185,7 +185,7 @@ static void test_supplement(void **state) {
     set_add(own, "v", 25, 0, 'V', NULL);
     add_supplement(vgg);
     set_add(vgg, "h", 1, 0, 'A', NULL); /* h000 is known */
-    BalTriageSource source[2] = {{"own", &own->m, -1}, {"vgg", &vgg->m, -1}};
+    BalTriageSource source[2] = {{"own", &own->m, -1, NULL}, {"vgg", &vgg->m, -1, NULL}};
     BalTriageSpec spec = spec_of(own, vgg);
     assert_ok(bal_categories_load(&c, "balanced-av", &err));
     spec.categories = &c;
@@ -229,7 +229,7 @@ static void test_same_place(void **state) {
     more->clip[0].start_s = 39.5;
     more->clip[1].start_s = 40;
     more->clip[2].start_s = 91;
-    BalTriageSource source[2] = {{"own", &own->m, -1}, {"more", &more->m, -1}};
+    BalTriageSource source[2] = {{"own", &own->m, -1, NULL}, {"more", &more->m, -1, NULL}};
     BalTriageSpec spec = spec_of(own, more);
     assert_ok(bal_triage(&t, source, 2, &spec, &err));
     assert_true(t.rejected[BAL_TRIAGE_KNOWN] == 2 && t.taken[1] == 1);
@@ -260,7 +260,7 @@ static void test_retopic(void **state) {
     spec.outputs[BAL_AUDIO] = &audio;
     spec.outputs[BAL_VISUAL] = &visual;
     spec.n_outputs[BAL_AUDIO] = spec.n_outputs[BAL_VISUAL] = 1;
-    BalTriageSource source = {"own", &s->m, -1};
+    BalTriageSource source = {"own", &s->m, -1, NULL};
     assert_ok(bal_triage(&t, &source, 1, &spec, &err));
     assert_true(t.clip[0].type == BAL_TYPE_N && t.clip[0].q[BAL_AUDIO] == 200000 && t.clip[0].q[BAL_VISUAL] == 400000);
     assert_true(t.clip[1].type == BAL_TYPE_H && t.clip[2].type == BAL_TYPE_V); /* a tie is wrong */
@@ -304,7 +304,7 @@ static void test_order(void **state) {
     set_add(s, "v", 13, 0, 'V', NULL);
     set_add(s, "n", 3, 0, 'N', NULL);
     BalTriageSpec spec = spec_of(s, NULL);
-    BalTriageSource source = {"own", &s->m, -1};
+    BalTriageSource source = {"own", &s->m, -1, NULL};
     spec.per_source = 15;
     assert_ok(bal_triage(&t, &source, 1, &spec, &err));
     assert_ok(bal_triage_save(&t, scratch("first"), &err));
@@ -337,7 +337,7 @@ static void test_refused(void **state) {
     Set *s = set_new("refused", one, 1);
     set_add(s, "h", 2, 0, 'H', NULL);
     BalTriageSpec spec = spec_of(s, NULL);
-    BalTriageSource source = {"own", &s->m, -1};
+    BalTriageSource source = {"own", &s->m, -1, NULL};
     assert_ok(bal_categories_load(&c, "balanced-av", &err));
     spec.categories = &c;
     assert_fails(bal_triage(&t, &source, 1, &spec, &err), BAL_E_FORMAT, "the label \"dog\" of clip \"h000\"");
@@ -376,7 +376,7 @@ static BalStatus whole(void *user, BalError *err) {
         spec.outputs[k] = &s->outputs[k];
         spec.n_outputs[k] = 1;
     }
-    const BalTriageSource source = {"own", &s->m, -1};
+    const BalTriageSource source = {"own", &s->m, -1, NULL};
     BalStatus rc = bal_triage(&t, &source, 1, &spec, err);
     if (rc >= 0) rc = bal_triage_save(&t, scratch("fault"), err);
     bal_triage_reset(&t);

@@ -213,6 +213,11 @@ static void test_save_is_identity(void **state) {
     assert_ok(bal_make_dirs(scratch("elsewhere"), &err)); /* from another folder the media must still be found */
     assert_ok(bal_manifest_save(&m, scratch("elsewhere/out.csv"), &err));
     assert_ok(bal_manifest_load(&again, scratch("elsewhere/out.csv"), NULL, &err));
+    assert_string_equal(again.clip[0].media, "../1088_IOM_SAD_XX.mp4");
+    bal_manifest_reset(&again);
+    assert_ok(bal_make_dirs(scratch("far/away"), &err));
+    assert_ok(bal_manifest_save(&m, scratch("far/away/out.csv"), &err));
+    assert_ok(bal_manifest_load(&again, scratch("far/away/out.csv"), NULL, &err));
     assert_true(bal_has_suffix(again.clip[0].media, "/1088_IOM_SAD_XX.mp4") && again.clip[0].media[0] == '/');
     bal_manifest_reset(&m);
     bal_manifest_reset(&again);
