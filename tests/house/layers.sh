@@ -21,7 +21,7 @@ BEGIN {
     split("error export progress version", w); for (i in w) public[w[i]] = "base"
     split("graph session", w); for (i in w) public[w[i]] = "engine"
     public["method"] = "methods"; public["import"] = "models"; public["cut"] = "media"; public["select"] = "curate"; public["lock"] = "curate"
-    public["clips"] = "curate"; public["score"] = "curate"; public["duplicates"] = "curate"
+    public["clips"] = "curate"; public["score"] = "curate"; public["duplicates"] = "curate"; public["build"] = "curate"
     split("media=^(libav|libsw) base=^(jansson|yaml|zlib)[.]h|^nettle/ backends=^(dnnl|oneapi|omp[.]h|cuda|cudnn|cublas|nccl) " \
           "features=^(jpeglib|jerror|jconfig)[.]h report=^cairo comm=^mpi[.]h curate=^chromaprint", v, " ")
     for (i in v) { split(v[i], kv, "="); vendor[kv[2]] = kv[1] }

@@ -1,0 +1,427 @@
+/* The stages of a build: each calls what the command of its name calls, on what the stages before it left. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <avbalance/clips.h>
+#include <avbalance/select.h>
+#include <avbalance/train.h>
+
+#include "base/csv.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/thread.h"
+#include "curate/build.h"
+#include "curate/key.h"
+#include "curate/run_folders.h"
+#include "curate/sheet.h"
+
+/* ---- clips ---- */
+
+/* Cut what is not cut. The folder goes on by itself where videos are added; other settings make it anew. */
+static BalStatus cut(const BalBuilding *b, const BalPaths *videos, BalError *err) {
+    const BalBuildRecipe *r = b->recipe;
+    BalClipsSpec spec = bal_clips_spec_default();
+    BalClipsResult result;
+    BalText dir = {0};
+    spec.rule = bal_cut_rule_default(r->grid);
+    spec.rule.clip_s = r->clip_s;
+    spec.rule.most = (int)r->clips_per_video;
+    spec.workers = b->spec->threads > 0 ? b->spec->threads : bal_cpu_count();
+    if (!r->technical) spec.reject = 0;
+    BalStatus rc = bal_build_path(b, "clips", &dir, err);
+    const char *const *path = (const char *const *)videos->path;
+    if (rc >= 0) rc = bal_clips_make(path, videos->n, &spec, dir.data, b->spec->progress, &result, err);
+    if (rc == BAL_E_MISMATCH) {
+        rc = bal_remove_tree(dir.data, err);
+        if (rc >= 0) rc = bal_clips_make(path, videos->n, &spec, dir.data, b->spec->progress, &result, err);
+    }
+    bal_text_reset(&dir);
+    return rc;
+}
+
+/* Where each clip begins in its source video: a clip that was cut is a file of its own, which begins at 0. */
+static BalStatus find_places(const BalBuilding *b, const BalManifest *m, double **out, BalError *err) {
+    BalSheet clips = {0};
+    BalText path = {0};
+    BalStatus rc = bal_build_path(b, "clips/clips.csv", &path, err);
+    if (rc >= 0 && bal_file_exists(path.data)) rc = bal_sheet_load(&clips, path.data, "id", err);
+    if (rc >= 0) rc = bal_alloc(out, (size_t)m->n, sizeof **out, err);
+    const int start = bal_sheet_column(&clips, "start_ms");
+    for (int64_t i = 0; i < m->n && rc >= 0; i++) {
+        int64_t ms;
+        const int64_t row = bal_sheet_find(&clips, m->clip[i].id);
+        (*out)[i] = bal_parse_i64(bal_sheet_at(&clips, row, start), &ms) ? (double)ms / 1000 : m->clip[i].start_s;
+    }
+    bal_sheet_reset(&clips);
+    bal_text_reset(&path);
+    return rc;
+}
+
+static int by_id(const void *x, const void *y) {
+    return strcmp(((const BalClip *)x)->id, ((const BalClip *)y)->id);
+}
+
+BalStatus bal_build_clips(const BalBuilding *b, BalError *err) {
+    const bool videos = b->recipe->videos[0];
+    BalManifest m = {0};
+    BalPaths p;
+    double *place = NULL;
+    BAL_TRY(bal_paths_split(&p, b->spec->base_dir, videos ? b->recipe->videos : b->recipe->manifest, err));
+    BalStatus rc = videos ? cut(b, &p, err) : BAL_OK;
+    if (rc >= 0)
+        rc = videos ? bal_build_load(b, "clips/manifest.csv", &m, err)
+                    : bal_manifest_load_all(&m, (const char *const *)p.path, p.n, NULL, err);
+    if (rc >= 0) qsort(m.clip, (size_t)m.n, sizeof *m.clip, by_id);
+    if (rc >= 0) rc = find_places(b, &m, &place, err);
+    if (rc >= 0) rc = bal_build_sift(b, &m, place, err);
+    if (rc >= 0) rc = bal_build_save(b, "candidates.csv", &m, err);
+    bal_free(place);
+    bal_manifest_reset(&m);
+    bal_paths_reset(&p);
+    return rc;
+}
+
+/* ---- triage ---- */
+
+typedef struct Sources { /* candidates, then supplements */
+    BalTriageSource source[BAL_MOST_LIST];
+    BalManifest manifest[BAL_MOST_LIST];
+    char name[BAL_MOST_LIST][33];
+    double *place; /* of the candidates */
+    int n;
+} Sources;
+
+static BalStatus add_supplement(const BalBuilding *b, Sources *s, const char *one, BalError *err) {
+    const char *equal = strchr(one, '=');
+    BalText path = {0};
+    if (!equal || equal == one || equal - one > 32 || s->n == BAL_MOST_LIST)
+        return BAL_FAIL(err, BAL_E_ARG, "triage.supplement: \"%s\" is not NAME=MANIFEST, or there are too many", one);
+    const int k = s->n;
+    snprintf(s->name[k], sizeof s->name[k], "%.*s", (int)(equal - one), one);
+    BalStatus rc = bal_build_given(b, equal + 1, &path, err);
+    if (rc >= 0) rc = bal_manifest_load(&s->manifest[k], path.data, NULL, err);
+    bal_text_reset(&path);
+    if (rc < 0) return rc;
+    s->source[k] = (BalTriageSource){s->name[k], &s->manifest[k], bal_triage_usual_cap(s->name[k]), NULL};
+    s->n++;
+    return BAL_OK;
+}
+
+static BalStatus set_cap(const BalBuilding *b, Sources *s, const char *one, BalError *err) {
+    const char *equal = strchr(one, '=');
+    int64_t cap;
+    (void)b;
+    for (int k = 1; k < s->n && equal; k++)
+        if (strlen(s->name[k]) == (size_t)(equal - one) && bal_has_prefix(one, s->name[k]) &&
+            bal_parse_i64(equal + 1, &cap) && cap >= 0) {
+            s->source[k].cap = cap;
+            return BAL_OK;
+        }
+    return BAL_FAIL(err, BAL_E_ARG, "triage.cap: \"%s\" is not NAME=N of a supplement", one);
+}
+
+static BalStatus each_of(const BalBuilding *b, Sources *s, const char *list,
+                         BalStatus (*fn)(const BalBuilding *, Sources *, const char *, BalError *), BalError *err) {
+    BalStatus rc = BAL_OK;
+    while (*list && rc >= 0) {
+        char one[BAL_BUILD_PATHS];
+        const size_t blank = strspn(list, " "), n = strcspn(list + blank, ",");
+        snprintf(one, sizeof one, "%.*s", (int)n, list + blank);
+        rc = fn(b, s, one, err);
+        list += blank + n + (list[blank + n] == ',');
+    }
+    return rc;
+}
+
+static BalStatus read_temperatures(const BalBuilding *b, double t[BAL_SIDES], BalError *err) {
+    BalText path = {0};
+    BalJson *json = NULL;
+    BalStatus rc = bal_build_path(b, "score/calibration.json", &path, err);
+    if (rc >= 0) rc = bal_json_load(&json, path.data, err);
+    t[BAL_AUDIO] = bal_json_real(bal_json_get(bal_json_get(json, "audio"), "temperature"), 1);
+    t[BAL_VISUAL] = bal_json_real(bal_json_get(bal_json_get(json, "visual"), "temperature"), 1);
+    bal_json_free(&json);
+    bal_text_reset(&path);
+    return rc;
+}
+
+static BalStatus triage(const BalBuilding *b, Sources *s, BalError *err) {
+    const BalBuildRecipe *r = b->recipe;
+    BalTriageSpec spec = bal_triage_spec_default();
+    BalCategories categories = {0};
+    BalPaths outputs[BAL_SIDES] = {{.n = 0}, {.n = 0}};
+    BalText path = {0};
+    BalTriage t = {0};
+    BalStatus rc = read_temperatures(b, spec.temperature, err);
+    for (int k = 0; k < BAL_SIDES && rc >= 0; k++) {
+        if (r->reference[0]) {
+            rc = bal_build_path(b, k ? "score/visual" : "score/audio", &path, err);
+            if (rc >= 0) rc = bal_paths_split(&outputs[k], "", path.data, err);
+        } else {
+            rc = bal_paths_split(&outputs[k], b->spec->base_dir, r->outputs[k], err);
+        }
+        spec.outputs[k] = (const char *const *)outputs[k].path;
+        spec.n_outputs[k] = outputs[k].n;
+    }
+    if (rc >= 0 && r->categories[0]) rc = bal_build_categories(b, &categories, err);
+    if (r->categories[0]) spec.categories = &categories;
+    spec.rule = r->rule;
+    spec.ratio = r->proportion;
+    spec.target = r->target;
+    spec.per_source = r->triage_per_source;
+    spec.retopic = r->retopic;
+    spec.no_foreign_test = r->no_foreign_test;
+    spec.seed = (uint64_t)r->seed;
+    if (rc >= 0) rc = bal_triage(&t, s->source, s->n, &spec, err);
+    if (rc >= 0 && !t.kept) rc = BAL_FAIL(err, BAL_E_FORMAT, "no clip is left: of none does a scorer name the label");
+    if (rc >= 0) rc = bal_build_path(b, "triage", &path, err);
+    if (rc >= 0) rc = bal_triage_save(&t, path.data, err);
+    bal_triage_reset(&t);
+    bal_categories_reset(&categories);
+    for (int k = 0; k < BAL_SIDES; k++) bal_paths_reset(&outputs[k]);
+    bal_text_reset(&path);
+    return rc;
+}
+
+BalStatus bal_build_triage(const BalBuilding *b, BalError *err) {
+    BalManifest m = {0};
+    Sources *s = NULL;
+    if (!b->recipe->triage) {
+        BalStatus rc = bal_build_load(b, "candidates.csv", &m, err);
+        if (rc >= 0) rc = bal_build_folder(b, "triage", err);
+        if (rc >= 0) rc = bal_build_save(b, "triage/manifest.csv", &m, err);
+        bal_manifest_reset(&m);
+        return rc;
+    }
+    BAL_TRY(bal_alloc(&s, 1, sizeof *s, err));
+    BalStatus rc = bal_build_load(b, "candidates.csv", &s->manifest[0], err);
+    if (rc >= 0) rc = find_places(b, &s->manifest[0], &s->place, err);
+    s->source[0] = (BalTriageSource){b->recipe->origin, &s->manifest[0], -1, s->place};
+    s->n = 1;
+    if (rc >= 0) rc = each_of(b, s, b->recipe->supplement, add_supplement, err);
+    if (rc >= 0) rc = each_of(b, s, b->recipe->cap, set_cap, err);
+    if (rc >= 0) rc = triage(b, s, err);
+    for (int k = 0; k < s->n; k++) bal_manifest_reset(&s->manifest[k]);
+    bal_free(s->place);
+    bal_free(s);
+    return rc;
+}
+
+/* ---- ingest, estimate ---- */
+
+/* All clips train, a tenth of the sources validates: which split a clip ends up in does not matter to its score. */
+BalStatus bal_build_ingest(const BalBuilding *b, BalError *err) {
+    BalManifest m = {0};
+    BalRecipe recipe;
+    if (!b->recipe->estimate) return BAL_OK;
+    BalStatus rc = bal_build_training(b, b->recipe->recipe, b->recipe->recipe_set, &recipe, err);
+    if (rc >= 0) rc = bal_build_load(b, "triage/manifest.csv", &m, err);
+    for (int64_t i = 0; i < m.n && rc >= 0; i++) m.clip[i].split = BAL_SPLIT_TRAIN;
+    if (rc >= 0) rc = bal_build_store(b, &m, &recipe.feature, "store", 0.1, err);
+    bal_manifest_reset(&m);
+    return rc;
+}
+
+static BalStatus train_estimate(const BalBuilding *b, BalScores *s, BalError *err) {
+    BalEstimateSpec spec = bal_estimate_spec_default();
+    BalStore *store = NULL;
+    BalRunFolders *runs = NULL;
+    BalText path = {0};
+    BalStatus rc;
+    BAL_TRY_OR(done, bal_build_training(b, b->recipe->recipe, b->recipe->recipe_set, &spec.recipe, err));
+    BAL_TRY_OR(done, bal_build_open_store(b, "store", &store, err));
+    BAL_TRY_OR(done, bal_build_path(b, "estimate", &path, err));
+    spec.recipe.feature = *bal_store_recipe(store);
+    spec.dir = path.data;
+    spec.seeds = (int)b->recipe->seeds;
+    spec.folds = b->recipe->mode ? (int)b->recipe->folds : 0;
+    spec.progress = b->spec->progress;
+    BAL_TRY_OR(done, bal_estimate(store, &spec, NULL, NULL, err));
+    BAL_TRY_OR(done, bal_alloc(&runs, 1, sizeof *runs, err));
+    BAL_TRY_OR(done, bal_run_folders_find(runs, path.data, err));
+    rc = bal_scores_from_runs(s, (const char *const *)runs->path[0], runs->n[0], (const char *const *)runs->path[1],
+                              runs->n[1], NULL, err);
+done:
+    if (runs) bal_run_folders_reset(runs);
+    bal_free(runs);
+    bal_store_close(&store);
+    bal_text_reset(&path);
+    return rc;
+}
+
+/* Scores of the clips from a table that has them: that of triage, or one from elsewhere. */
+static BalStatus take_scores(const BalBuilding *b, BalError *err) {
+    BalManifest m = {0};
+    BalSheet sheet = {0};
+    BalText path = {0}, out = {0};
+    const bool given = b->recipe->scores[0];
+    BalStatus rc = bal_build_load(b, "triage/manifest.csv", &m, err);
+    if (rc >= 0)
+        rc = given ? bal_build_given(b, b->recipe->scores, &path, err)
+                   : bal_build_path(b, "triage/triage.csv", &path, err);
+    if (rc >= 0) rc = bal_sheet_load(&sheet, path.data, "id", err);
+    const int column[2] = {bal_sheet_column(&sheet, given ? "u_audio" : "qa_pre"),
+                           bal_sheet_column(&sheet, given ? "u_visual" : "qv_pre")};
+    if (rc >= 0 && (column[0] < 0 || column[1] < 0))
+        rc = BAL_FAIL(err, BAL_E_FORMAT, "%s: there is no column u_audio or u_visual", path.data);
+    bal_text_add(&out, "id,label,split,u_audio,u_visual\n");
+    for (int64_t i = 0; i < m.n && rc >= 0; i++) {
+        const BalClip *c = &m.clip[i];
+        const int64_t row = bal_sheet_find(&sheet, c->id);
+        if (row < 0) continue; /* a clip without scores is no candidate; export says so */
+        bal_csv_quote(&out, c->id);
+        bal_text_char(&out, ',');
+        bal_csv_quote(&out, m.classes[c->label]);
+        bal_text_f(&out, ",%s", bal_split_name(c->split));
+        for (int k = 0; k < 2; k++) {
+            int64_t q = 0;
+            bal_text_char(&out, ',');
+            if (given)
+                bal_text_add(&out, bal_sheet_at(&sheet, row, column[k]));
+            else if (bal_parse_i64(bal_sheet_at(&sheet, row, column[k]), &q))
+                bal_text_real(&out, (double)q / BAL_Q_ONE);
+        }
+        bal_text_char(&out, '\n');
+    }
+    if (rc >= 0) rc = bal_build_write(b, "estimate/scores.csv", &out, err);
+    bal_sheet_reset(&sheet);
+    bal_manifest_reset(&m);
+    bal_text_reset(&path);
+    bal_text_reset(&out);
+    return rc;
+}
+
+BalStatus bal_build_estimate(const BalBuilding *b, BalError *err) {
+    BalScores s = {0};
+    BalText path = {0};
+    BAL_TRY(bal_build_folder(b, "estimate", err));
+    if (!b->recipe->estimate) return take_scores(b, err);
+    BalStatus rc = train_estimate(b, &s, err);
+    if (rc >= 0) rc = bal_build_path(b, "estimate/scores.csv", &path, err);
+    if (rc >= 0) rc = bal_scores_save(&s, path.data, err);
+    bal_scores_reset(&s);
+    bal_text_reset(&path);
+    return rc;
+}
+
+/* ---- noise ---- */
+
+/* Clips that are named themselves, or whose video is, as a list for rule R4. */
+static BalStatus write_takedown(const BalBuilding *b, BalText *path, BalError *err) {
+    BalManifest m = {0};
+    BalLines lines = {0};
+    BalNameIndex ids = {0};
+    BalText out = {0};
+    BalStatus rc = bal_build_given(b, b->recipe->takedown, path, err);
+    if (rc >= 0) rc = bal_lines_read(&lines, path->data, err);
+    if (rc >= 0) rc = bal_name_index_make(&ids, lines.line, lines.n, err);
+    if (rc >= 0) rc = bal_build_load(b, "triage/manifest.csv", &m, err);
+    bal_text_add(&out, "id,reason\n");
+    for (int64_t i = 0; i < m.n && rc >= 0; i++) {
+        const BalClip *c = &m.clip[i];
+        if (bal_name_index_find(&ids, c->id, strlen(c->id)) < 0 &&
+            bal_name_index_find(&ids, c->source, strlen(c->source)) < 0)
+            continue;
+        bal_csv_quote(&out, c->id);
+        bal_text_add(&out, ",taken down\n");
+    }
+    if (rc >= 0) rc = bal_build_write(b, "noise/takedown.csv", &out, err);
+    if (rc >= 0) rc = bal_build_path(b, "noise/takedown.csv", path, err);
+    bal_name_index_reset(&ids);
+    bal_lines_reset(&lines);
+    bal_manifest_reset(&m);
+    bal_text_reset(&out);
+    return rc;
+}
+
+static BalStatus clean(const BalBuilding *b, const BalScores *s, const BalNoiseSpec *spec, BalError *err) {
+    BalNoise noise;
+    BalText path = {0};
+    BAL_TRY(bal_noise_find(&noise, s, spec, err));
+    BalStatus rc = bal_build_path(b, "noise", &path, err);
+    if (rc >= 0) rc = bal_noise_save(&noise, s, spec, path.data, err);
+    bal_noise_reset(&noise);
+    bal_text_reset(&path);
+    return rc;
+}
+
+BalStatus bal_build_noise(const BalBuilding *b, BalError *err) {
+    const BalBuildRecipe *r = b->recipe;
+    BalNoiseSpec spec = {.low = r->noise ? r->low : 0,
+                         .never_u = r->noise ? r->never_u : 0,
+                         .never_sd = r->never_sd,
+                         .cap = r->noise_cap,
+                         .seed = (uint64_t)r->seed};
+    BalRunFolders *runs = NULL;
+    BalScores s = {0};
+    BalText path = {0}, list = {0};
+    BalStatus rc;
+    BAL_TRY_OR(done, bal_build_folder(b, "noise", err));
+    if (r->takedown[0]) {
+        BAL_TRY_OR(done, write_takedown(b, &list, err));
+        spec.technical = list.data;
+    }
+    if (r->noise && r->estimate) {
+        BAL_TRY_OR(done, bal_alloc(&runs, 1, sizeof *runs, err));
+        BAL_TRY_OR(done, bal_build_path(b, "estimate", &path, err));
+        BAL_TRY_OR(done, bal_run_folders_find(runs, path.data, err));
+        for (int k = 0; k < BAL_SIDES; k++) {
+            spec.outputs[k] = (const char *const *)runs->path[k];
+            spec.n_outputs[k] = runs->n[k];
+        }
+    }
+    BAL_TRY_OR(done, bal_build_path(b, "estimate/scores.csv", &path, err));
+    BAL_TRY_OR(done, bal_scores_load(&s, path.data, NULL, err));
+    rc = clean(b, &s, &spec, err);
+done:
+    if (runs) bal_run_folders_reset(runs);
+    bal_free(runs);
+    bal_scores_reset(&s);
+    bal_text_reset(&path);
+    bal_text_reset(&list);
+    return rc;
+}
+
+/* ---- select ---- */
+
+BalStatus bal_build_select(const BalBuilding *b, BalError *err) {
+    const BalBuildRecipe *r = b->recipe;
+    BalSelectSpec spec = bal_select_spec_default();
+    BalSelectResult s = {0};
+    BalText scores = {0}, sources = {0}, keep = {0}, dir = {0};
+    const BalScoresSpec table = {.threads = b->spec->threads, .progress = b->spec->progress};
+    BalStatus rc;
+    if (!r->select) return BAL_OK;
+    BAL_TRY_OR(done, bal_build_path(b, "noise/scores.csv", &scores, err));
+    BAL_TRY_OR(done, bal_build_path(b, "triage/manifest.csv", &sources, err));
+    BAL_TRY_OR(done, bal_build_given(b, r->must_keep, &keep, err));
+    BAL_TRY_OR(done, bal_build_path(b, "select", &dir, err));
+    spec.policy = (BalPolicy)r->policy;
+    spec.bins = (int)r->bins;
+    spec.ratio = r->ratio;
+    spec.tolerance = r->tolerance;
+    spec.class_min = r->class_min;
+    spec.class_max = r->class_max;
+    spec.min_per_bin = r->min_per_bin;
+    spec.per_source = r->select_per_source;
+    spec.seed = (uint64_t)r->seed;
+    spec.must_keep = keep.len ? keep.data : NULL;
+    spec.sources = r->select_per_source ? sources.data : NULL;
+    BAL_TRY_OR(done, bal_select_spec_check(&spec, err));
+    BAL_TRY_OR(done, bal_select_file(&s, scores.data, &table, &spec, err));
+    BAL_TRY_OR(done, bal_selection_save(&s, NULL, dir.data, true, err));
+    if (!s.kept)
+        rc = BAL_FAIL(err, BAL_E_FORMAT,
+                      "no selection of this kind is possible; select/select.json says which classes and bins "
+                      "stand in the way: lower select.min_per_bin or select.class_min, or collect more clips");
+done:
+    bal_selection_reset(&s);
+    bal_text_reset(&scores);
+    bal_text_reset(&sources);
+    bal_text_reset(&keep);
+    bal_text_reset(&dir);
+    return rc;
+}

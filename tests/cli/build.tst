@@ -1,0 +1,31 @@
+# A dataset from clips and tables that others made: no media is read. What is printed and written, wrong recipes, bad input.
+0	^usage: avbalance build RECIPE	-	$A build --help
+0	^ +select\.ratio 	-	$A build --help
+0	-	-	awk 'BEGIN {print "id,media,label,split,source"; for (i = 0; i < 120; i++) printf "c%03d,c%03d.mp4,%s,train,v%d\n", i, i, i % 2 ? "dog" : "cat", i / 3}' >m.csv
+0	-	-	awk 'BEGIN {print "id,dog,cat"; for (i = 0; i < 120; i++) {p = 0.3 + (i * 37 % 70) / 100; printf "c%03d,%.2f,%.2f\n", i, i % 2 ? p : 1 - p, i % 2 ? 1 - p : p}}' >a.csv
+0	-	-	awk 'BEGIN {print "id,dog,cat"; for (i = 0; i < 120; i++) {p = 0.3 + (i * 53 % 70) / 100; printf "c%03d,%.2f,%.2f\n", i, i % 2 ? p : 1 - p, i % 2 ? 1 - p : p}}' >v.csv
+0	-	-	printf 'clips: {manifest: m.csv, technical: no, duplicates: no}\nscore: {audio: a.csv, visual: v.csv}\nestimate: {run: no}\nselect: {bins: 4, min_per_bin: 1}\n' >r.yaml
+0	^out/manifest\.tsv: [0-9]+ clips$	^export +done$	$A build r.yaml -o out
+0	^id.video.start_ms.*flags$	-	head -1 out/manifest.tsv
+0	select.not-selected.qa=	-	cat out/rejects.tsv
+0	"schema": "avbalance/build/1"	-	$A build r.yaml -o out -q --json
+0	-	-	test ! -e out/dataset.lock.json # the media are not there
+0	^120$	-	(sed 1d out/manifest.tsv; sed 1d out/rejects.tsv) | wc -l | tr -d " "
+0	-	-	python3 -c "import json; c = json.load(open('out/croissant.json')); assert c['@type'] == 'sc:Dataset' and len(c['recordSet'][0]['field']) == 21"
+0	^kept optimum|optimal: true|"optimal": true	-	grep optimal out/select/select.json
+0	*	-	$A verify out/select -q
+# recipes
+3	-	give either clips\.videos or clips\.manifest	printf 'score: {audio: a.csv, visual: v.csv}\n' >bad.yaml; $A build bad.yaml -o bad
+3	-	bad\.yaml:1: clips\.manfest|manfest	printf 'clips: {manfest: m.csv}\n' >bad.yaml; $A build bad.yaml -o bad
+3	-	score\.reference to train scorers on	$A build r.yaml -o bad --set score.audio=
+3	-	select\.bins is 5	$A build r.yaml -o bad --set select.bins=5
+3	-	more than 1 together	$A build r.yaml -o bad --set split.train=0.95 --set split.val=0.2
+2	-	there is no .*select\.rato|select\.rato	$A build r.yaml -o bad --set select.rato=2
+1	-	none\.csv.*stage	$A build r.yaml -o bad --set score.audio=none.csv
+3	-	no selection of this kind is possible.*stage select	$A build r.yaml -o bad --set select.class_min=1000
+0	*	-	$A build r.yaml -o bad -q
+# a torn line of the journal is no line
+0	-	-	cp out/journal.jsonl j; head -c 300 j >out/journal.jsonl; $A build r.yaml -o out -q >/dev/null; cmp j out/journal.jsonl
+# a full disk: what is made is kept, and the next run goes on
+1	-	File too large|No space	trap "" XFSZ; ulimit -f 8; $A build r.yaml -o full -q
+0	-	-	$A build r.yaml -o full -q >/dev/null; for f in manifest.tsv rejects.tsv report.json croissant.json; do cmp out/$f full/$f; done
