@@ -7,7 +7,7 @@ BUILD_PACKAGES="gcc g++ libc6-dev cmake ninja-build pkg-config
   libavformat-dev libavcodec-dev libavutil-dev libswscale-dev libswresample-dev libjansson-dev libyaml-dev nettle-dev
   zlib1g-dev libjpeg-dev libcairo2-dev libdnnl-dev libchromaprint-dev libcmocka-dev"
 TEST_PACKAGES="python3 python3-numpy clang-format shellcheck"
-PEER_PACKAGES="python3-torch python3-torchvision python3-scipy python3-yaml python3-pil ffmpeg libjemalloc2 libopenblas0-pthread"
+PEER_PACKAGES="python3-torch python3-torchvision python3-scipy python3-yaml python3-pil ffmpeg libjemalloc2 libopenblas0-pthread glpk-utils"
 LINT_PACKAGES="clang-format clang-tidy shellcheck"
 mkdir -p build
 
