@@ -49,6 +49,8 @@ typedef struct BalSelectSpec {
      * list of ids, or a lock file), kept where the table still has them; sources of ids (CSV with id and source) where the table has
      * no such column. */
     const char *must_keep, *extend, *sources;
+    bool edges;   /* also find out how many clips might as well lie in another bin, from their spread over epochs */
+    bool rejects; /* also list the clips that are not kept, with the reason: memory for all ids */
 } BalSelectSpec;
 BAL_API BalSelectSpec bal_select_spec_default(void); /* ratio 1.5, 20 bins, at most 1600 per class, 30 per bin */
 /* BAL_E_ARG with the setting, its value and what is allowed. */
@@ -99,6 +101,8 @@ typedef struct BalSelectResult { /* zero is valid; bal_selection_reset frees */
      * more clips at this level. */
     BalObstacle limit, size;
     BalSelectSide before, after;
+    int64_t
+        on_edge; /* clips of the table whose d plus or minus its standard error lies in another bin; -1: was not asked for */
     int64_t n_must, n_gone; /* clips that were to be kept; ids of the earlier selection that the table no longer has */
     int64_t not_eligible, beyond_source, beyond_quota; /* clips not kept, by reason */
     uint64_t digest[2];
@@ -149,7 +153,8 @@ typedef struct BalSelectMore {
     int64_t extra;
 } BalSelectMore;
 /* Write DIR/selected.txt (ids, one per line, in byte order), selected.csv (id, label, bin, u_audio, u_visual, reason), with `certificate`
- * certificate.json, with more frontier.csv and shortage.csv, and select.json last; all or none. more may be NULL. */
+ * certificate.json, with more frontier.csv and shortage.csv, rejects.csv (id, stage, rule, values) where they were asked for, and select.json
+ * last; all or none. more may be NULL. */
 BAL_API BAL_MUST_USE BalStatus bal_selection_save(const BalSelectResult *s, const BalSelectMore *more, const char *dir,
                                                   bool certificate, BalError *err);
 

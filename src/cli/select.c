@@ -42,6 +42,10 @@ static const BalFlag flags[] = {
      .offset = offsetof(SelectArgs, sources)},
     {"certificate", 0, BAL_FLAG_SWITCH, NULL, "also write certificate.json, which `verify` checks without the solver",
      .offset = offsetof(SelectArgs, certificate)},
+    {"rejects", 0, BAL_FLAG_SWITCH, NULL, "also write rejects.csv: the clips that are not kept, each with the reason",
+     .offset = offsetof(SelectArgs, rejects)},
+    {"edges", 0, BAL_FLAG_SWITCH, NULL, "how many clips might as well lie in another bin, by their spread over epochs",
+     .offset = offsetof(SelectArgs, edges)},
     {"frontier", 0, BAL_FLAG_LIST, "FILE", "size against evenness as a figure (.png .svg .pdf) or numbers (.csv)",
      .offset = offsetof(SelectArgs, frontier)},
     {"shortage", 0, BAL_FLAG_INT, "N", "which clips to look for: what N more in one class and bin would gain",
@@ -92,7 +96,9 @@ static BalStatus make_spec(BalSelectSpec *s, const BalCli *cli, BalError *err) {
                          .seed = (uint64_t)cli->seed,
                          .must_keep = a->must_keep,
                          .extend = a->extend,
-                         .sources = a->sources};
+                         .sources = a->sources,
+                         .edges = a->edges,
+                         .rejects = a->rejects && a->out};
     if (a->budget) BAL_TRY(read_budget(s, a->budget, err));
     return bal_select_spec_check(s, err);
 }

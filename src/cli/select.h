@@ -16,7 +16,7 @@ typedef struct SelectArgs {
     BalList frontier;
     int64_t shortage;
     const char *shard, *counts, *quotas, *picks;
-    bool merge, wide;
+    bool merge, wide, rejects, edges;
 } SelectArgs;
 
 BalStatus bal_select_shards(BalCli *cli, const BalSelectSpec *spec, BalError *err);

@@ -120,6 +120,9 @@ void bal_select_text(BalText *out, const BalSelectResult *s, const BalSelectMore
         bal_text_f(out, ", %lld beyond %lld of one source and class", (long long)s->beyond_source,
                    (long long)s->spec.per_source);
     bal_text_char(out, '\n');
+    if (s->on_edge >= 0)
+        bal_text_f(out, "near an edge: %.1f %% of all clips lie in another bin one standard error away\n",
+                   percent(s->on_edge, s->before.n));
     if (s->n_must) bal_text_f(out, "kept because they had to be: %lld\n", (long long)s->n_must);
     if (s->n_gone) bal_text_f(out, "of the earlier selection %lld are no longer in the table\n", (long long)s->n_gone);
     if (more->extra) add_shortage(out, s, more);

@@ -62,7 +62,7 @@ static BalStatus read_sources(BalSources *s, BalCsv *csv, size_t **at, BalError 
 /* Of a doubled id the index finds the first. */
 static BalStatus index_sources(BalSources *s, const char *path, const size_t *at, BalError *err) {
     BAL_TRY(bal_alloc(&s->id, (size_t)s->n, sizeof *s->id, err));
-    for (int64_t i = 0; i < s->n; i++) s->id[i] = s->ids.data + at[i];
+    for (int64_t i = 0; at && i < s->n; i++) s->id[i] = s->ids.data + at[i];
     BAL_TRY(bal_name_index_make(&s->index, s->id, s->n, err));
     for (int64_t i = 0; i < s->n; i++) {
         const int64_t first = bal_name_index_find(&s->index, s->id[i], strlen(s->id[i]));

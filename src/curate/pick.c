@@ -73,12 +73,16 @@ void bal_picks_trim(BalPicks *p, const int64_t *x, int n_cells, int *lacking) {
     p->n = kept;
 }
 
-BalStatus bal_picks_choose(BalPicks *p, const int64_t *x, int n_cells, int *lacking, BalError *err) {
-    bal_picks_trim(p, x, n_cells, lacking);
+BalStatus bal_picks_order(BalPicks *p, BalError *err) {
     if (p->n) qsort(p->pick, p->n, sizeof *p->pick, by_id);
     for (size_t i = 1; i < p->n; i++)
         if (!strcmp(p->pick[i - 1].id, p->pick[i].id))
             return BAL_FAIL(err, BAL_E_FORMAT, "the id \"%.100s\" is there twice; every clip needs one row",
                             p->pick[i].id);
     return BAL_OK;
+}
+
+BalStatus bal_picks_choose(BalPicks *p, const int64_t *x, int n_cells, int *lacking, BalError *err) {
+    bal_picks_trim(p, x, n_cells, lacking);
+    return bal_picks_order(p, err);
 }

@@ -29,6 +29,8 @@ BAL_MUST_USE BalStatus bal_picks_join(BalPicks *to, BalPicks *from, BalError *er
 void bal_pick_limits(const BalCells *cells, const int64_t *x, uint64_t *limit);
 /* Of every cell at most x clips, must-keep clips and smallest keys first. *lacking: a cell that has fewer, -1. */
 void bal_picks_trim(BalPicks *p, const int64_t *x, int n_cells, int *lacking);
+/* In the order of ids. BAL_E_FORMAT: one is there twice. */
+BAL_MUST_USE BalStatus bal_picks_order(BalPicks *p, BalError *err);
 /* Keep of every cell the must-keep clips and the smallest keys, x clips in all, equal keys by id; in the order of ids. The outcome does not
  * depend on the order of the picks. *lacking: a cell that has fewer, -1. BAL_E_FORMAT: an id is there twice. */
 BAL_MUST_USE BalStatus bal_picks_choose(BalPicks *p, const int64_t *x, int n_cells, int *lacking, BalError *err);

@@ -1,6 +1,7 @@
 /* The passes over a table: see scan.h. Workers fill parts of their own, which are joined at the end. */
 #include "curate/scan.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "analysis/scores_file.h"
@@ -123,5 +124,128 @@ BalStatus bal_picks_scan(BalPicks *out, uint64_t digest[2], BalSieve *sieve, Bal
         bal_tally_reset(&s.part[i].rows);
     }
     bal_free(s.part);
+    return rc;
+}
+
+/* ---- clips that are left out ---- */
+
+typedef struct RejectScan {
+    BalSieve *sieve;
+    const BalPickCells *cells;
+    const BalPicks *chosen;
+    PickWorker *part; /* [workers] */
+} RejectScan;
+
+static bool is_chosen(const BalPicks *p, BalScoreText id) {
+    size_t low = 0, high = p->n;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        const char *s = p->pick[middle].id;
+        const int order = bal_id_compare((BalScoreText){s, (uint32_t)strlen(s)}, id);
+        if (!order) return true;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return false;
+}
+
+static BalStatus reject_rows(void *user, int64_t chunk, int worker, const BalScoreRow *row, int n, BalError *err) {
+    (void)chunk;
+    const RejectScan *s = user;
+    PickWorker *w = &s->part[worker];
+    for (int i = 0; i < n; i++) {
+        BalPlace at;
+        int c;
+        if (is_chosen(s->chosen, row[i].id)) continue;
+        bal_sieve_place(s->sieve, &row[i], false, &at);
+        BAL_TRY(bal_tally_class(&w->rows, row[i].label.s, row[i].label.n, &c, err));
+        const BalPick pick = {0, row[i].u_audio, row[i].u_visual, NULL, c * s->cells->n_bins + at.bin, at.capped};
+        BAL_TRY(bal_picks_add(&w->picks, pick, row[i].id.s, row[i].id.n, err));
+    }
+    return BAL_OK;
+}
+
+BalStatus bal_rejects_scan(BalPicks *out, BalSieve *sieve, BalScoresFile *f, const BalPickCells *cells,
+                           const BalPicks *chosen, BalError *err) {
+    const int n = bal_scores_workers(f);
+    RejectScan s = {.sieve = sieve, .cells = cells, .chosen = chosen};
+    BalStatus rc = BAL_OK;
+    BAL_TRY(bal_alloc(&s.part, (size_t)n, sizeof *s.part, err));
+    for (int i = 0; i < n && rc >= 0; i++) rc = name_classes(&s.part[i].rows, cells, err);
+    if (rc >= 0) rc = bal_scores_scan(f, reject_rows, &s, err);
+    for (int i = 0; i < n && rc >= 0; i++) rc = bal_picks_join(out, &s.part[i].picks, err);
+    if (rc >= 0) rc = bal_picks_order(out, err);
+    for (int i = 0; i < n; i++) {
+        bal_picks_reset(&s.part[i].picks);
+        bal_tally_reset(&s.part[i].rows);
+    }
+    bal_free(s.part);
+    return rc;
+}
+
+/* ---- clips near an edge ---- */
+
+typedef struct EdgeScan {
+    const BalSelectSpec *spec;
+    int64_t *n; /* [workers], in cache lines of their own */
+} EdgeScan;
+enum { LINE_COUNTS = 8 };
+
+static double error_of(const BalScoreRow *row, BalScoreColumn sd, BalScoreColumn epochs) {
+    const double s = row->extra[sd], e = row->extra[epochs];
+    return s >= 0 && e >= 1 ? s * s / e : 0; /* unknown: none */
+}
+
+static int32_t within(double u) {
+    return bal_quantise(u < 0 ? 0 : u > 1 ? 1 : u);
+}
+
+static BalStatus count_edges(void *user, int64_t chunk, int worker, const BalScoreRow *row, int n, BalError *err) {
+    (void)chunk, (void)err;
+    const EdgeScan *s = user;
+    for (int i = 0; i < n; i++) {
+        const double a = row[i].u_audio, v = row[i].u_visual;
+        const double ea = error_of(&row[i], BAL_SCORE_SD_AUDIO, BAL_SCORE_EPOCHS_AUDIO),
+                     ev = error_of(&row[i], BAL_SCORE_SD_VISUAL, BAL_SCORE_EPOCHS_VISUAL), e = sqrt(ea + ev);
+        int low, high;
+        if (s->spec->grid) { /* each confidence by its own error */
+            low = bal_bin_of(s->spec, within(a - sqrt(ea)), within(v - sqrt(ev)), 0);
+            high = bal_bin_of(s->spec, within(a + sqrt(ea)), within(v + sqrt(ev)), 0);
+        } else { /* all of the error on one side of the difference, which is all that the bin depends on */
+            const double d = a - v, from = d - e < -1 ? -1 : d - e, to = d + e > 1 ? 1 : d + e;
+            low = bal_bin_of(s->spec, within(from > 0 ? from : 0), within(from < 0 ? -from : 0), 0);
+            high = bal_bin_of(s->spec, within(to > 0 ? to : 0), within(to < 0 ? -to : 0), 0);
+        }
+        s->n[worker * LINE_COUNTS] += low != high;
+    }
+    return BAL_OK;
+}
+
+BalStatus bal_edges_count(int64_t *out, const char *path, const BalScoresSpec *scores, const BalSelectSpec *spec,
+                          BalError *err) {
+    static const BalScoreColumn needed[] = {BAL_SCORE_SD_AUDIO, BAL_SCORE_SD_VISUAL, BAL_SCORE_EPOCHS_AUDIO,
+                                            BAL_SCORE_EPOCHS_VISUAL};
+    EdgeScan s = {.spec = spec};
+    BalScoresFile *f = NULL;
+    BalStatus rc;
+    BAL_TRY(bal_scores_open(&f, path, scores, true, err));
+    for (int i = 0; i < 4; i++)
+        if (!bal_scores_has(f, needed[i])) {
+            rc = BAL_FAIL(err, BAL_E_FORMAT,
+                          "%s: has no column \"%s\", without which nothing is known about edges of bins", path,
+                          bal_score_column_name(needed[i]));
+            goto done;
+        }
+    const int n = bal_scores_workers(f);
+    f->finds_doubled = true; /* another pass looks for them */
+    BAL_TRY_OR(done, bal_alloc(&s.n, (size_t)n * LINE_COUNTS, sizeof *s.n, err));
+    BAL_TRY_OR(done, bal_scores_scan(f, count_edges, &s, err));
+    *out = 0;
+    for (int i = 0; i < n; i++) *out += s.n[i * LINE_COUNTS];
+done:
+    bal_free(s.n);
+    bal_scores_close(&f);
     return rc;
 }

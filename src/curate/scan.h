@@ -20,4 +20,12 @@ typedef struct BalPickCells {
 BAL_MUST_USE BalStatus bal_picks_scan(BalPicks *out, uint64_t digest[2], BalSieve *sieve, BalScoresFile *f,
                                       const BalPickCells *cells, BalError *err);
 
+/* Clips of a table whose d, plus or minus one standard error, lies in another bin. The error of a mean over E epochs is their standard
+ * deviation by the root of E. BAL_E_FORMAT: the table has no sd_audio, sd_visual, epochs_audio, epochs_visual. */
+BAL_MUST_USE BalStatus bal_edges_count(int64_t *out, const char *path, const BalScoresSpec *scores,
+                                       const BalSelectSpec *spec, BalError *err);
+/* All clips that are not among the chosen ones, in the order of ids; `must` says that a clip is beyond the cap of its source. */
+BAL_MUST_USE BalStatus bal_rejects_scan(BalPicks *out, BalSieve *sieve, BalScoresFile *f, const BalPickCells *cells,
+                                        const BalPicks *chosen, BalError *err);
+
 #endif

@@ -80,6 +80,7 @@ BalStatus bal_selection_plan(BalSelectResult *s, BalTally *tally, const BalSelec
     p->tally = *tally;
     *tally = (BalTally){0};
     s->spec = *spec;
+    s->on_edge = -1;
     s->spec.must_keep = s->spec.extend = s->spec.sources = NULL;
     memcpy(s->digest, p->tally.digest, sizeof s->digest);
     BAL_TRY(take_counts(s, err));
@@ -150,6 +151,12 @@ BalStatus bal_select_file(BalSelectResult *out, const char *path, const BalScore
     BAL_TRY_OR(done, bal_sieve_check(&sieve, path, &s.n_gone, err));
     BAL_TRY_OR(done, bal_selection_plan(&s, &tally, spec, err));
     if (s.kept) BAL_TRY_OR(done, pick_clips(&s, &sieve, f, path, err));
+    if (spec->edges) BAL_TRY_OR(done, bal_edges_count(&s.on_edge, path, scores, spec, err));
+    if (spec->rejects) {
+        const BalPickCells cells = {s.label, s.n_classes, s.n_bins, NULL};
+        BAL_TRY_OR(done, bal_rejects_scan(&s.parts->rejects, &sieve, f, &cells, &s.parts->picks, err));
+        s.parts->has_rejects = true;
+    }
     bal_selection_finish(&s);
     *out = s;
     s = (BalSelectResult){0};
@@ -171,6 +178,7 @@ void bal_selection_reset(BalSelectResult *s) {
         bal_plan_reset(&p->plan);
         bal_rule_reset(&p->rule);
         bal_picks_reset(&p->picks);
+        bal_picks_reset(&p->rejects);
         bal_free(p->label);
         bal_free(p);
     }

@@ -16,6 +16,8 @@ struct BalSelectParts {
     int64_t *n; /* [n_classes][n_bins] what is left to choose from */
     const char **label;
     BalPicks picks;
+    BalPicks rejects; /* in the order of ids; must: beyond the cap of its source */
+    bool has_rejects;
 };
 
 /* From counts, which are taken over, to everything but the clips. */

@@ -316,6 +316,7 @@ void bal_selection_json(const BalSelectResult *s, const BalSelectMore *more, Bal
     bal_json_add_int(&o, "beyond_source", s->beyond_source);
     bal_json_add_int(&o, "beyond_quota", s->beyond_quota);
     bal_json_close(&o, '}');
+    if (s->on_edge >= 0) bal_json_add_real(&o, "on_edge", share(s->on_edge, s->before.n));
     bal_json_add_int(&o, "must_keep", s->n_must);
     bal_json_add_int(&o, "earlier_gone", s->n_gone);
     bal_selection_why(s, &why);

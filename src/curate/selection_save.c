@@ -1,11 +1,13 @@
 /* A selection as a folder. All files are on the disk under temporary names before the first is put in place, so that a full disk leaves
  * none; select.json comes last and is the first to go, so that where it stands the others are its own. */
 #include <math.h>
+#include <stdio.h>
 
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "curate/certificate.h"
+#include "curate/rejects.h"
 #include "curate/selection.h"
 
 static void make_list(const BalSelectResult *s, BalText *out) {
@@ -57,9 +59,23 @@ static void make_shortage(const BalSelectResult *s, const BalSelectMore *m, BalT
     }
 }
 
-enum { LIST, TABLE, CERTIFICATE, FRONTIER, SHORTAGE, LAST, OUTPUTS };
-static const char *const names[OUTPUTS] = {"selected.txt", "selected.csv", "certificate.json",
-                                           "frontier.csv", "shortage.csv", "select.json"};
+static void make_rejects(const BalSelectResult *s, BalText *out) {
+    bal_text_add(out, BAL_REJECTS_HEADER);
+    for (size_t i = 0; i < s->parts->rejects.n; i++) {
+        const BalPick *p = &s->parts->rejects.pick[i];
+        char where[32];
+        snprintf(where, sizeof where, "bin=%d", p->cell % s->n_bins);
+        bal_reject_line(out, p->id, "select",
+                        p->must                            ? "beyond_source"
+                        : s->eligible[p->cell % s->n_bins] ? "beyond_quota"
+                                                           : "bin_not_eligible",
+                        where);
+    }
+}
+
+enum { LIST, TABLE, CERTIFICATE, FRONTIER, SHORTAGE, REJECTS, LAST, OUTPUTS };
+static const char *const names[OUTPUTS] = {"selected.txt", "selected.csv", "certificate.json", "frontier.csv",
+                                           "shortage.csv", "rejects.csv",  "select.json"};
 
 typedef struct Save {
     const BalSelectResult *s;
@@ -77,6 +93,7 @@ static void make(Save *v, int i, BalText *out) {
     if (i == CERTIFICATE) bal_certificate_json(v->s, v->sha256, out);
     if (i == FRONTIER) bal_frontier_csv(v->more->frontier, out);
     if (i == SHORTAGE) make_shortage(v->s, v->more, out);
+    if (i == REJECTS) make_rejects(v->s, out);
     if (i == LAST) bal_selection_json(v->s, v->more, out);
 }
 
@@ -111,6 +128,7 @@ BalStatus bal_selection_save(const BalSelectResult *s, const BalSelectMore *more
     BalStatus rc = bal_make_dirs(dir, err);
     v.wanted[CERTIFICATE] = certificate;
     v.wanted[FRONTIER] = more && more->frontier;
+    v.wanted[REJECTS] = s->parts->has_rejects;
     v.wanted[SHORTAGE] = more && more->extra;
     for (int i = 0; i < OUTPUTS && rc >= 0; i++)
         if (v.wanted[i]) rc = write_one(&v, i, err);

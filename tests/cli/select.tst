@@ -49,6 +49,15 @@
 0	-	-	test ! -e bad
 1	-	File too large	trap "" XFSZ; ulimit -f 4; $A select t.csv --min-per-bin 1 -p waterfill --level 1000 -o full
 0	-	-	ls full
+# what is left out
+0	*	-	$A select t.csv --per-source 2 -o r --rejects
+0	-	-	(tail -n +2 r/rejects.csv | cut -d, -f1; cat r/selected.txt) | LC_ALL=C sort >1; tail -n +2 t.csv | cut -d, -f1 | LC_ALL=C sort | cmp - 1
+0	^id,stage,rule,values$	-	head -1 r/rejects.csv
+0	^ *[0-9]+ beyond_source$	-	cut -d, -f3 r/rejects.csv | sort | uniq -c
+0	bin_not_eligible,bin=0$	-	cat r/rejects.csv
+0	-	-	for rule in beyond_source beyond_quota bin_not_eligible; do grep -q "\"$rule\": $(grep -c ",$rule," r/rejects.csv)" r/select.json || echo $rule; done
+0	^near an edge: 75\.0 %	-	printf 'id,u_audio,u_visual,sd_audio,sd_visual,epochs_audio,epochs_visual\na,0.55,0.5,0.1,0.1,9,9\nb,0.55,0.5,0.1,0.2,1,4\nc,0.5,0.55,0.3,0.1,4,4\nd,1,0,0.3,0.3,9,9\n' >e.csv; $A select e.csv --edges
+3	-	has no column "sd_audio"	$A select t.csv --edges
 # more: frontier and shortage
 0	^ +[0-9.]+ +[0-9.]+ +[0-9]+ +2 -0\.8 <= d < -0\.7 +bark$	-	$A select t.csv --shortage 5 --frontier f.png --frontier f.csv
 0	^level,kept,kl,kl_norm,chi2,gini,max_min$	-	head -1 f.csv

@@ -58,11 +58,13 @@ static BalSelectSpec spec_of(BalPolicy policy) {
 }
 
 static void read_all(const char *dir, BalText *out) {
-    static const char *const names[] = {"selected.txt", "selected.csv", "certificate.json", "select.json"};
+    static const char *const names[] = {"selected.txt", "selected.csv", "certificate.json", "select.json",
+                                        "rejects.csv"};
     BalError err = {0};
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 5; i++) {
         BalText path = {0}, file = {0};
         bal_path_join(&path, dir, names[i]);
+        if (i == 4 && !bal_file_exists(path.data)) continue; /* not asked for */
         assert_ok(bal_file_read(path.data, 0, &file, &err));
         bal_text_add_n(out, file.data, file.len);
         bal_text_reset(&file);
@@ -86,6 +88,7 @@ static void test_order(void **state) {
         BalSelectSpec spec = spec_of((BalPolicy)p);
         BalText a = {0}, b = {0};
         spec.per_source = p % 2 ? 3 : 0;
+        spec.rejects = p < 2;
         select_into(scratch("a"), one, &spec, 1, &a);
         select_into(scratch("b"), other, &spec, 3, &b);
         assert_true(a.len > 10000);
@@ -424,6 +427,7 @@ static BalStatus select_small(void *user, BalError *err) {
     spec.ratio = 3;
     spec.bins = 2;
     spec.per_source = 1;
+    spec.rejects = true;
     spec.must_keep = small_must;
     BAL_TRY(bal_select_file(user, small_path, &(BalScoresSpec){.threads = 1}, &spec, err));
     bal_selection_json(user, NULL, &json);
@@ -466,7 +470,7 @@ static void test_memory(void **state) {
     assert_ok(select_small(&s, &err));
     assert_true(fault_each_allocation(save_small, &s) > 10);
     assert_ok(bal_list_dir(small_dir, &names, &n, &err));
-    assert_int_equal(n, 4); /* no temporaries */
+    assert_int_equal(n, 5); /* no temporaries */
     bal_names_free(names, n);
     assert_true(fault_each_allocation(verify_small, NULL) > 50);
     bal_selection_reset(&s);

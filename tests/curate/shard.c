@@ -18,6 +18,11 @@ static const char *at(const char *name, int i) {
     return p;
 }
 
+static const char *keep(char to[128], const char *path) {
+    snprintf(to, 128, "%s", path);
+    return to;
+}
+
 /* Row i; sources are four neighbours. */
 static void add_row(BalText *t, int i) {
     BalRng r = bal_rng(6, BAL_RNG_TEST, 0, (uint64_t)i);
@@ -88,8 +93,7 @@ static void test_same(void **state) {
         deal(n, (uint64_t)k, k != 1);
         for (int i = 0; i < n; i++) { /* in an order of their own */
             const BalShard shard = {(i + n / 2) % n + 1, n};
-            strcpy(names[0][i], at("counts", shard.index));
-            counts[i] = names[0][i];
+            counts[i] = keep(names[0][i], at("counts", shard.index));
             assert_ok(bal_shard_count(at("part", shard.index), NULL, &spec, shard, counts[i], &err));
         }
         assert_ok(bal_shard_quotas(&s, counts, n, &spec, at("quotas", k), &err));
@@ -97,8 +101,7 @@ static void test_same(void **state) {
         bal_selection_reset(&s);
         for (int i = 0; i < n; i++) {
             const BalShard shard = {n - i, n};
-            strcpy(names[1][i], at("picks", shard.index));
-            picks[i] = names[1][i];
+            picks[i] = keep(names[1][i], at("picks", shard.index));
             assert_ok(bal_shard_pick(at("part", shard.index), &(BalScoresSpec){.threads = 1 + i % 3}, &spec, shard,
                                      at("quotas", k), k == 2, picks[i], &err));
         }
@@ -118,8 +121,7 @@ static void test_refusals(void **state) {
     BalSelectResult s;
     BalSelectSpec spec = spec_of(0), other = spec_of(0);
     char c[2][128];
-    const char *two[] = {strcpy(c[0], at("c", 1)), strcpy(c[1], at("c", 2))}, *one[] = {two[0]},
-               *same[] = {two[0], two[0]};
+    const char *two[] = {keep(c[0], at("c", 1)), keep(c[1], at("c", 2))}, *one[] = {two[0]}, *same[] = {two[0], two[0]};
     deal(2, 0, false);
     assert_fails(bal_shard_count(at("part", 1), NULL, &spec, (BalShard){3, 2}, two[0], &err), BAL_E_ARG,
                  "shard 3 of 2");
@@ -198,9 +200,9 @@ static void test_memory(void **state) {
 static int setup(void **state) {
     BalError err = {0};
     if (scratch_open(state)) return -1;
-    strcpy(dir, scratch_dir);
-    strcpy(must, at("must", 0));
-    strcpy(earlier, at("earlier", 0));
+    snprintf(dir, sizeof dir, "%s", scratch_dir);
+    keep(must, at("must", 0));
+    keep(earlier, at("earlier", 0));
     if (bal_file_write(must, "clip7\nclip70\n", 13, &err) < 0) return -1;
     return bal_file_write(earlier, "clip9\ngone\n", 11, &err) < 0;
 }

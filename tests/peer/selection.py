@@ -83,8 +83,8 @@ def largest(path, n, must, weight, eligible, low, high, level, class_min, class_
 def instance(rng, folder):
     bins, classes = rng.choice([2, 4, 6, 8, 10, 20]), rng.randint(1, 6)
     n = [[rng.choice([0, rng.randint(0, 12), rng.randint(0, 40)]) for _ in range(bins)] for _ in range(classes)]
-    if not any(map(sum, n)):
-        n[0][0] = 1
+    for row in n: # a class is what has clips
+        row[rng.randrange(bins)] += not any(row)
     must = [[rng.randint(0, k) if rng.random() < 0.03 else 0 for k in row] for row in n]
     policy = rng.choice(["strict", "ratio", "waterfill", "plane"])
     ratio, tolerance = rng.choice([1, 1.25, 1.5, 2, 2.7]), rng.choice([0, 0, 0.1, 0.25])
