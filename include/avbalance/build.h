@@ -32,6 +32,7 @@ typedef struct BalBuildRecipe {
     double clip_s;
     int64_t clips_per_video;
     char outputs[2][BAL_BUILD_PATHS], reference[BAL_BUILD_TEXT], scorer[BAL_BUILD_TEXT], scorer_set[BAL_BUILD_PATHS];
+    char network[2][33], weights[2][BAL_BUILD_TEXT], classes[2][BAL_BUILD_TEXT], view[2][17];
     char held_out[2][BAL_BUILD_TEXT];
     double temperature[2]; /* 0: by calibration, where clips for it are named; else 1 */
     bool triage, retopic, no_foreign_test;

@@ -24,7 +24,8 @@ static const BalBuildStage stages[] = {
     /* the folder of the clips knows by itself what of it is still right: videos are added one by one */
     {"clips", "clips.videos clips.manifest clips.grid clips.seconds clips.per_video clips.technical clips.duplicates",
      NULL, true, "candidates.csv clips/clips.csv clips/rejects.csv candidates-rejects.csv", bal_build_clips},
-    {"score", "score. build.seed", "score", true, "score/audio/run.json score/visual/run.json score/calibration.json",
+    {"score", "score. build.seed", "score", true,
+     "score/audio/run.json score/visual/run.json score/audio/score.json score/visual/score.json score/calibration.json",
      bal_build_score},
     {"triage", "triage. score. clips.origin build.seed", "triage", false,
      "triage/manifest.csv triage/triage.csv triage/rejects.csv =triage/triage.json", bal_build_triage},
@@ -46,25 +47,29 @@ void bal_paths_reset(BalPaths *p) {
     p->n = 0;
 }
 
+BalStatus bal_paths_add(BalPaths *p, const char *path, BalError *err) {
+    if (p->n == BAL_MOST_LIST) return BAL_FAIL(err, BAL_E_ARG, "more than %d paths", BAL_MOST_LIST);
+    BAL_TRY(bal_strdup(&p->path[p->n], path, err));
+    p->n++;
+    return BAL_OK;
+}
+
 BalStatus bal_paths_split(BalPaths *p, const char *base_dir, const char *list, BalError *err) {
-    BalText path = {0};
+    BalText one = {0}, path = {0};
     BalStatus rc = BAL_OK;
     p->n = 0;
     while (*list && rc >= 0) {
         const size_t blank = strspn(list, " "), n = strcspn(list + blank, ",");
-        char *one = NULL;
-        rc = p->n == BAL_MOST_LIST ? BAL_FAIL(err, BAL_E_ARG, "more than %d paths", BAL_MOST_LIST)
-                                   : bal_alloc(&one, n + 1, 1, err);
-        if (rc < 0) break;
-        memcpy(one, list + blank, n);
+        bal_text_clear(&one);
         bal_text_clear(&path);
-        bal_path_join(&path, base_dir, one);
-        bal_free(one);
-        rc = bal_text_ok(&path, err);
-        if (rc >= 0) rc = bal_strdup(&p->path[p->n], path.data, err);
-        if (rc >= 0) p->n++;
+        bal_text_add_n(&one, list + blank, n);
+        rc = bal_text_ok(&one, err);
+        if (rc >= 0) bal_path_join(&path, base_dir, one.data);
+        if (rc >= 0) rc = bal_text_ok(&path, err);
+        if (rc >= 0) rc = bal_paths_add(p, path.data, err);
         list += blank + n + (list[blank + n] == ',');
     }
+    bal_text_reset(&one);
     bal_text_reset(&path);
     if (rc < 0) bal_paths_reset(p);
     return rc;
@@ -236,9 +241,10 @@ BalStatus bal_build_inputs(const BalBuilding *b, const char *stage, BalSha256 *h
         const char *stage, *list;
     } input[] = {{"clips", r->videos},      {"clips", r->manifest},    {"score", r->reference},
                  {"score", r->held_out[0]}, {"score", r->held_out[1]}, {"score", r->outputs[0]},
-                 {"score", r->outputs[1]},  {"triage", r->outputs[0]}, {"triage", r->outputs[1]},
-                 {"estimate", r->scores},   {"noise", r->takedown},    {"select", r->must_keep},
-                 {"export", r->licences}};
+                 {"score", r->outputs[1]},  {"score", r->weights[0]},  {"score", r->weights[1]},
+                 {"score", r->classes[0]},  {"score", r->classes[1]},  {"triage", r->outputs[0]},
+                 {"triage", r->outputs[1]}, {"estimate", r->scores},   {"noise", r->takedown},
+                 {"select", r->must_keep},  {"export", r->licences}};
     for (size_t k = 0; k < sizeof input / sizeof *input; k++)
         if (!strcmp(stage, input[k].stage)) BAL_TRY(hash_inputs(b, input[k].list, h, err));
     if (strchr(r->categories, '/') || strchr(r->categories, '.'))

@@ -47,9 +47,12 @@ BalStatus bal_build_noise(const BalBuilding *b, BalError *err);
 BalStatus bal_build_select(const BalBuilding *b, BalError *err);
 BalStatus bal_build_export(const BalBuilding *b, BalError *err);
 
-/* Take clips out of the candidates (by id) that cannot be used, or are there twice, with a line each in candidates-rejects.csv.
- * place_s: [m->n] where they begin in their source videos. */
-BAL_MUST_USE BalStatus bal_build_sift(const BalBuilding *b, BalManifest *m, const double *place_s, BalError *err);
+/* Take clips out of the candidates (by id) that cannot be used, or are there twice, with a line each in candidates-rejects.csv. */
+BAL_MUST_USE BalStatus bal_build_sift(const BalBuilding *b, BalManifest *m, BalError *err);
+
+/* Paths of one side's outputs: what the recipe names, and what the stage score made. */
+BAL_MUST_USE BalStatus bal_build_outputs(const BalBuilding *b, int side, BalPaths *out, BalError *err);
+BAL_MUST_USE BalStatus bal_paths_add(BalPaths *p, const char *path, BalError *err);
 
 /* ---- parts of stages; names are files and folders in DIR ---- */
 BAL_MUST_USE BalStatus bal_build_load(const BalBuilding *b, const char *name, BalManifest *m, BalError *err);

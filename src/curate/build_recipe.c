@@ -42,7 +42,17 @@ static const BalOption OPTIONS[] = {
     YES_NO("clips.duplicates", "true", duplicates, "leave out clips that are there twice"),
     TEXT("score.audio", outputs[0], "what an audio scorer put out, as for `triage`"),
     TEXT("score.visual", outputs[1], "what a visual scorer put out"),
-    TEXT("score.reference", reference, "in place of both: manifest of labelled clips that scorers are trained on"),
+    {"score.audio_network", "", "or a network of `score` that hears them, such as vggish", BAL_OPT_TEXT, AT(network[0]),
+     0, 32, NULL},
+    TEXT("score.audio_weights", weights[0], "its weights: safetensors, or a run folder"),
+    TEXT("score.audio_classes", classes[0], "its classes, where the weights do not say: a name per line"),
+    {"score.audio_view", "", "how much of a clip it hears", BAL_OPT_TEXT, AT(view[0]), 0, 16, NULL},
+    {"score.visual_network", "", "or a network of `score` that sees them, such as slowfast", BAL_OPT_TEXT,
+     AT(network[1]), 0, 32, NULL},
+    TEXT("score.visual_weights", weights[1], "its weights: safetensors, or a run folder"),
+    TEXT("score.visual_classes", classes[1], "its classes, where the weights do not say: a name per line"),
+    {"score.visual_view", "", "how much of a clip it sees", BAL_OPT_TEXT, AT(view[1]), 0, 16, NULL},
+    TEXT("score.reference", reference, "in place of all these: manifest of labelled clips that scorers are trained on"),
     {"score.recipe", "paper", "of that training", BAL_OPT_TEXT, AT(scorer), 0, BAL_BUILD_TEXT - 1, NULL},
     TEXT("score.set", scorer_set, "values of that recipe, key=value, parted by commas"),
     TEXT("score.audio_held_out", held_out[0], "manifest of labelled clips that calibrate the audio scorer"),
@@ -106,14 +116,20 @@ static BalStatus set_one(BalBuildRecipe *r, const char *text, BalError *err) {
 }
 
 static BalStatus check(const BalBuildRecipe *r, const char *path, BalError *err) {
-    const bool outputs = r->outputs[0][0] && r->outputs[1][0];
+    const bool any[2] = {r->outputs[0][0] || r->network[0][0], r->outputs[1][0] || r->network[1][0]};
+    const bool reference = r->reference[0];
     if (!r->videos[0] == !r->manifest[0])
         return BAL_FAIL(err, BAL_E_FORMAT, "%s: give either clips.videos or clips.manifest", path);
-    if (r->triage && outputs == (r->reference[0] != '\0'))
+    if (r->triage && (reference ? any[0] || any[1] : !any[0] || !any[1]))
         return BAL_FAIL(err, BAL_E_FORMAT,
-                        "%s: give either score.audio and score.visual, or score.reference to train scorers on; or set "
-                        "triage.run to no",
+                        "%s: give score.audio and score.visual, or networks for them, or else score.reference to train "
+                        "scorers on; or "
+                        "set triage.run to no",
                         path);
+    for (int k = 0; k < 2; k++)
+        if (!r->network[k][0] != !r->weights[k][0])
+            return BAL_FAIL(err, BAL_E_FORMAT, "%s: score.%s_network and score.%s_weights belong together", path,
+                            k ? "visual" : "audio", k ? "visual" : "audio");
     if (!r->triage && !r->estimate && !r->scores[0])
         return BAL_FAIL(err, BAL_E_FORMAT, "%s: without triage and estimate, scores must come from estimate.scores",
                         path);

@@ -3,12 +3,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <avbalance/score.h>
 #include <avbalance/train.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "curate/build.h"
+
+/* ---- networks that are trained for it ---- */
 
 /* Labelled clips in front, as train and val; the candidates behind them, as test: no number of theirs reaches the training. */
 static BalStatus join_manifests(const BalManifest *reference, const BalManifest *candidates, BalManifest *out,
@@ -69,46 +72,107 @@ static BalStatus train_scorers(const BalBuilding *b, const BalRecipe *recipe, Ba
     return rc;
 }
 
-/* Temperatures of both sides into score/calibration.json. m: clips of which `split` calibrates, or NULL: as the recipe names them. */
+/* ---- networks that are there ---- */
+
+static BalStatus score_by_network(const BalBuilding *b, int side, const BalManifest *m, const char *name,
+                                  BalError *err) {
+    const BalBuildRecipe *r = b->recipe;
+    BalScoreSpec spec = bal_score_spec_default();
+    BalScoreResult result;
+    BalText weights = {0}, classes = {0}, dir = {0};
+    spec.scorer = r->network[side];
+    if (r->view[side][0]) spec.view = r->view[side];
+    if (b->spec->threads > 0) spec.threads = b->spec->threads;
+    BalStatus rc = bal_build_given(b, r->weights[side], &weights, err);
+    if (rc >= 0) rc = bal_build_given(b, r->classes[side], &classes, err);
+    if (rc >= 0) rc = bal_build_path(b, name, &dir, err);
+    spec.weights = weights.data;
+    if (classes.len) spec.classes = classes.data;
+    if (rc >= 0) rc = bal_score(m, &spec, dir.data, b->spec->progress, &result, err);
+    bal_text_reset(&weights);
+    bal_text_reset(&classes);
+    bal_text_reset(&dir);
+    return rc;
+}
+
+static BalStatus score_by_networks(const BalBuilding *b, BalError *err) {
+    BalManifest m = {0};
+    BalStatus rc = bal_build_load(b, "candidates.csv", &m, err);
+    for (int k = 0; k < BAL_SIDES && rc >= 0; k++)
+        if (b->recipe->network[k][0]) rc = score_by_network(b, k, &m, k ? "score/visual" : "score/audio", err);
+    bal_manifest_reset(&m);
+    return rc;
+}
+
+BalStatus bal_build_outputs(const BalBuilding *b, int side, BalPaths *out, BalError *err) {
+    const BalBuildRecipe *r = b->recipe;
+    BalText path = {0};
+    BAL_TRY(bal_paths_split(out, b->spec->base_dir, r->outputs[side], err));
+    if (!r->reference[0] && !r->network[side][0]) return BAL_OK;
+    BalStatus rc = bal_build_path(b, side ? "score/visual" : "score/audio", &path, err);
+    if (rc >= 0) rc = bal_paths_add(out, path.data, err);
+    bal_text_reset(&path);
+    return rc;
+}
+
+/* ---- how sure they may be ---- */
+
+/* Labelled clips that calibrate, and what the scorer says of them. A trained scorer's are those of `reference` that validated it. */
+static BalStatus held_out_clips(const BalBuilding *b, int side, bool trained, BalManifest *m, BalPaths *outputs,
+                                BalError *err) {
+    static const char *const folder[] = {"score/held-out-audio", "score/held-out-visual"};
+    BalText path = {0};
+    BAL_TRY(bal_build_outputs(b, side, outputs, err));
+    if (trained) return BAL_OK;
+    BalStatus rc = bal_build_given(b, b->recipe->held_out[side], &path, err);
+    if (rc >= 0) rc = bal_manifest_load(m, path.data, NULL, err);
+    if (rc >= 0 && b->recipe->network[side][0]) {
+        rc = score_by_network(b, side, m, folder[side], err);
+        if (rc >= 0) rc = bal_build_path(b, folder[side], &path, err);
+        if (rc >= 0) rc = bal_paths_add(outputs, path.data, err);
+    }
+    bal_text_reset(&path);
+    return rc;
+}
+
+static void tell_side(int side, const BalCalibration *c, BalJsonOut *o) {
+    bal_json_open(o, side ? "visual" : "audio", '{');
+    bal_json_add_real(o, "temperature", c->temperature);
+    bal_json_add_int(o, "clips", c->n);
+    if (c->n) {
+        bal_json_add_bool(o, "at_edge", c->at_edge);
+        bal_json_add_real(o, "ece_before", c->before.ece);
+        bal_json_add_real(o, "ece_after", c->after.ece);
+        bal_json_add_real(o, "accuracy", c->after.right);
+    }
+    bal_json_close(o, '}');
+}
+
 static BalStatus calibrate_side(const BalBuilding *b, int side, const BalManifest *reference, BalJsonOut *o,
                                 BalError *err) {
     const BalBuildRecipe *r = b->recipe;
     BalManifest held_out = {0};
     BalCategories categories = {0};
     BalPaths outputs = {.n = 0};
-    BalText path = {0};
     BalCalibration c = {.temperature = r->temperature[side] > 0 ? r->temperature[side] : 1};
     BalCalibrateSpec spec = {.side = (BalSide)side, .split = reference ? BAL_SPLIT_VAL : BAL_SPLIT_NONE};
-    const bool wanted = r->temperature[side] == 0 && (reference || r->held_out[side][0]);
     BalStatus rc = BAL_OK;
-    if (wanted && reference) {
-        rc = bal_build_path(b, side ? "score/visual" : "score/audio", &path, err);
-        if (rc >= 0) rc = bal_paths_split(&outputs, "", path.data, err);
-    } else if (wanted) {
-        rc = bal_paths_split(&outputs, b->spec->base_dir, r->outputs[side], err);
-        if (rc >= 0) rc = bal_build_given(b, r->held_out[side], &path, err);
-        if (rc >= 0) rc = bal_manifest_load(&held_out, path.data, NULL, err);
+    if (r->temperature[side] == 0 && (reference || r->held_out[side][0])) {
+        rc = held_out_clips(b, side, reference != NULL, &held_out, &outputs, err);
         if (rc >= 0 && r->categories[0]) rc = bal_build_categories(b, &categories, err);
         if (r->categories[0]) spec.categories = &categories;
+        spec.outputs = (const char *const *)outputs.path;
+        spec.n_outputs = outputs.n;
+        if (rc >= 0) rc = bal_calibrate(&c, reference ? reference : &held_out, &spec, err);
     }
-    spec.outputs = (const char *const *)outputs.path;
-    spec.n_outputs = outputs.n;
-    if (rc >= 0 && wanted) rc = bal_calibrate(&c, reference ? reference : &held_out, &spec, err);
-    bal_json_open(o, side ? "visual" : "audio", '{');
-    bal_json_add_real(o, "temperature", c.temperature);
-    bal_json_add_int(o, "clips", c.n);
-    if (c.n) bal_json_add_bool(o, "at_edge", c.at_edge);
-    if (c.n) bal_json_add_real(o, "ece_before", c.before.ece);
-    if (c.n) bal_json_add_real(o, "ece_after", c.after.ece);
-    if (c.n) bal_json_add_real(o, "accuracy", c.after.right);
-    bal_json_close(o, '}');
+    tell_side(side, &c, o);
     bal_manifest_reset(&held_out);
     bal_categories_reset(&categories);
     bal_paths_reset(&outputs);
-    bal_text_reset(&path);
     return rc;
 }
 
+/* Temperatures of both sides into score/calibration.json. */
 static BalStatus calibrate(const BalBuilding *b, const BalManifest *reference, BalError *err) {
     BalText json = {0};
     BalJsonOut o = bal_json_out(&json, true);
@@ -148,5 +212,7 @@ done:
 BalStatus bal_build_score(const BalBuilding *b, BalError *err) {
     if (!b->recipe->triage) return BAL_OK;
     BAL_TRY(bal_build_folder(b, "score", err));
-    return b->recipe->reference[0] ? score_by_training(b, err) : calibrate(b, NULL, err);
+    if (b->recipe->reference[0]) return score_by_training(b, err);
+    BAL_TRY(score_by_networks(b, err));
+    return calibrate(b, NULL, err);
 }

@@ -4,31 +4,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <avbalance/duplicates.h>
 #include <avbalance/media.h>
 
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/thread.h"
 #include "curate/build.h"
-#include "curate/key.h"
 #include "curate/rejects.h"
-
-#define SAME_S 10.0
+#include "curate/sheet.h"
 
 typedef struct Sifted {
-    const char *rule; /* NULL: stays */
+    char rule[24]; /* empty: stays */
     char values[200];
-    char sha256[65];
 } Sifted;
 
 typedef struct Sift {
     const BalBuilding *b;
     const BalManifest *m;
     Sifted *sifted; /* [n] */
-    uint64_t *key;  /* [n] */
-    int64_t *order; /* [n] */
-    const double *place_s;
 } Sift;
+
+static int threads_of(const BalBuilding *b) {
+    return b->spec->threads > 0 ? b->spec->threads : bal_cpu_count();
+}
 
 /* ---- what is in the file ---- */
 
@@ -41,30 +40,31 @@ static void name_findings(uint64_t findings, char *out, size_t cap) {
 }
 
 static BalStatus look(void *user, int64_t i, int worker, BalError *err) {
-    Sift *s = user;
+    const Sift *s = user;
+    Sifted *to = &s->sifted[i];
     BalText path = {0};
     BalProbe p;
     BalError why = {0};
     (void)worker;
     bal_path_join(&path, s->m->dir, s->m->clip[i].media);
     BalStatus rc = bal_text_ok(&path, err);
-    if (rc >= 0 && s->b->recipe->technical && !s->b->recipe->videos[0]) { /* cutting has looked already */
-        rc = bal_probe(path.data, NULL, &p, &why);
-        if (rc == BAL_E_MEDIA || rc == BAL_E_IO || rc == BAL_E_FORMAT) {
-            s->sifted[i].rule = "unusable";
-            snprintf(s->sifted[i].values, sizeof s->sifted[i].values, "%.199s", why.text);
-            rc = BAL_OK;
-        } else if (rc < 0) {
-            if (err) *err = why;
-        } else if (p.findings & bal_findings_unfit()) {
-            s->sifted[i].rule = "technical";
-            name_findings(p.findings & bal_findings_unfit(), s->sifted[i].values, sizeof s->sifted[i].values);
-        }
-    }
-    if (rc >= 0 && !s->sifted[i].rule && s->b->recipe->duplicates && bal_file_exists(path.data))
-        rc = bal_sha256_file(path.data, s->sifted[i].sha256, err);
+    if (rc < 0) return rc;
+    rc = bal_probe(path.data, NULL, &p, &why);
     bal_text_reset(&path);
-    return rc;
+    if (rc == BAL_E_MEDIA || rc == BAL_E_IO || rc == BAL_E_FORMAT) {
+        strcpy(to->rule, "unusable");
+        snprintf(to->values, sizeof to->values, "%.199s", why.text);
+        return BAL_OK;
+    }
+    if (rc < 0) {
+        if (err) *err = why;
+        return rc;
+    }
+    if (p.findings & bal_findings_unfit()) {
+        strcpy(to->rule, "technical");
+        name_findings(p.findings & bal_findings_unfit(), to->values, sizeof to->values);
+    }
+    return BAL_OK;
 }
 
 static BalStatus tell(void *user, int64_t i, int worker, BalError *err) {
@@ -76,67 +76,51 @@ static BalStatus tell(void *user, int64_t i, int worker, BalError *err) {
     return BAL_FAIL(err, BAL_E_CANCELLED, "stopped");
 }
 
-/* ---- what is there twice: of equal ones the smallest key stays ---- */
+/* ---- what is there twice ---- */
 
-static bool comes_first(const Sift *s, int64_t a, int64_t b) {
-    return s->key[a] != s->key[b] ? s->key[a] < s->key[b] : strcmp(s->m->clip[a].id, s->m->clip[b].id) < 0;
-}
-
-static void drop(Sift *s, int64_t a, int64_t b, const char *rule) {
-    if (s->sifted[a].rule || s->sifted[b].rule) return;
-    const int64_t out = comes_first(s, a, b) ? b : a;
-    s->sifted[out].rule = rule;
-    snprintf(s->sifted[out].values, sizeof s->sifted[out].values, "same=%s", s->m->clip[out == a ? b : a].id);
-}
-
-static int by_content(const void *x, const void *y, void *user) {
-    const Sift *s = user;
-    const int64_t a = *(const int64_t *)x, b = *(const int64_t *)y;
-    const int order = strcmp(s->sifted[a].sha256, s->sifted[b].sha256);
-    if (order) return order;
-    const double u = s->m->clip[a].start_s, v = s->m->clip[b].start_s; /* stretches of one file */
-    if (u != v && !(isnan(u) && isnan(v))) return isnan(u) || u < v ? -1 : 1;
-    return comes_first(s, a, b) ? -1 : a != b;
-}
-
-static int by_place(const void *x, const void *y, void *user) {
-    const Sift *s = user;
-    const BalClip *a = &s->m->clip[*(const int64_t *)x], *b = &s->m->clip[*(const int64_t *)y];
-    const int order = strcmp(a->source, b->source);
-    if (order) return order;
-    const double u = s->place_s[*(const int64_t *)x], v = s->place_s[*(const int64_t *)y];
-    if (u != v) return u < v ? -1 : 1;
-    return strcmp(a->id, b->id);
-}
-
-static bool same_stretch(const BalClip *a, const BalClip *b) {
-    return (isnan(a->start_s) && isnan(b->start_s)) || a->start_s == b->start_s;
-}
-
-static void find_doubled(Sift *s) {
-    const BalManifest *m = s->m;
-    int64_t n = 0;
-    for (int64_t i = 0; i < m->n; i++)
-        if (s->sifted[i].sha256[0]) s->order[n++] = i;
-    qsort_r(s->order, (size_t)n, sizeof *s->order, by_content, s);
-    for (int64_t k = 1, first = 0; k < n; k++) {
-        const int64_t a = s->order[first], b = s->order[k];
-        if (!strcmp(s->sifted[a].sha256, s->sifted[b].sha256) && same_stretch(&m->clip[a], &m->clip[b]))
-            drop(s, a, b, "same-content");
-        else
-            first = k;
+/* Rules and values of the clips that bal_duplicates_find leaves out. */
+static BalStatus take_rejects(Sift *s, const char *dir, BalError *err) {
+    BalSheet sheet = {0};
+    BalText path = {0};
+    bal_path_join(&path, dir, "rejects.csv");
+    BalStatus rc = bal_text_ok(&path, err);
+    if (rc >= 0) rc = bal_sheet_load(&sheet, path.data, "id", err);
+    const int values = bal_sheet_column(&sheet, "values"), rule = bal_sheet_column(&sheet, "rule");
+    for (int64_t i = 0; i < s->m->n && rc >= 0; i++) {
+        const int64_t row = bal_sheet_find(&sheet, s->m->clip[i].id);
+        if (row < 0) continue;
+        snprintf(s->sifted[i].rule, sizeof s->sifted[i].rule, "same-%s", bal_sheet_at(&sheet, row, rule));
+        snprintf(s->sifted[i].values, sizeof s->sifted[i].values, "%s", bal_sheet_at(&sheet, row, values));
     }
-    n = 0;
-    for (int64_t i = 0; i < m->n; i++)
-        if (!s->sifted[i].rule && *m->clip[i].source && !isnan(s->place_s[i])) s->order[n++] = i;
-    qsort_r(s->order, (size_t)n, sizeof *s->order, by_place, s);
-    for (int64_t k = 1, last = 0; k < n; k++) {
-        const BalClip *a = &m->clip[s->order[last]], *b = &m->clip[s->order[k]];
-        const double length = isnan(a->duration_s) ? SAME_S : fmin(a->duration_s, SAME_S);
-        if (!strcmp(a->source, b->source) && s->place_s[s->order[k]] - s->place_s[s->order[last]] < length)
-            drop(s, s->order[last], s->order[k], "same-place");
-        if (!s->sifted[s->order[k]].rule) last = k;
+    bal_sheet_reset(&sheet);
+    bal_text_reset(&path);
+    return rc;
+}
+
+/* Only clips that can be used are compared: of two equals the usable one must stay. */
+static BalStatus find_doubled(Sift *s, BalError *err) {
+    BalDuplicatesSpec spec = bal_duplicates_spec_default();
+    BalDuplicatesResult r;
+    BalManifest usable = *s->m;
+    BalText dir = {0};
+    spec.workers = threads_of(s->b);
+    spec.seed = (uint64_t)s->b->recipe->seed;
+    spec.near_s = fmin(spec.near_s, s->b->recipe->clip_s);
+    usable.n = 0;
+    BAL_TRY(bal_alloc(&usable.clip, (size_t)s->m->n, sizeof *usable.clip, err));
+    for (int64_t i = 0; i < s->m->n; i++)
+        if (!s->sifted[i].rule[0]) usable.clip[usable.n++] = s->m->clip[i];
+    BalStatus rc = bal_build_path(s->b, "duplicates", &dir, err);
+    if (rc >= 0 && usable.n) rc = bal_duplicates_find(&usable, &spec, dir.data, s->b->spec->progress, &r, err);
+    if (rc == BAL_E_MISMATCH) { /* fingerprints of another build: made anew */
+        rc = bal_remove_tree(dir.data, err);
+        if (rc >= 0) rc = bal_duplicates_find(&usable, &spec, dir.data, s->b->spec->progress, &r, err);
     }
+    if (rc == BAL_E_UNSUPPORTED) bal_error_add(err, rc, "set clips.duplicates to no, or build with libchromaprint");
+    if (rc >= 0 && usable.n) rc = take_rejects(s, dir.data, err);
+    bal_free(usable.clip);
+    bal_text_reset(&dir);
+    return rc;
 }
 
 /* ---- all of it ---- */
@@ -145,7 +129,8 @@ static BalStatus write_rejects(const Sift *s, BalError *err) {
     BalText out = {0}, path = {0};
     bal_text_add(&out, BAL_REJECTS_HEADER);
     for (int64_t i = 0; i < s->m->n; i++)
-        if (s->sifted[i].rule) bal_reject_line(&out, s->m->clip[i].id, "clips", s->sifted[i].rule, s->sifted[i].values);
+        if (s->sifted[i].rule[0])
+            bal_reject_line(&out, s->m->clip[i].id, "clips", s->sifted[i].rule, s->sifted[i].values);
     BalStatus rc = bal_text_ok(&out, err);
     if (rc >= 0) rc = bal_build_path(s->b, "candidates-rejects.csv", &path, err);
     if (rc >= 0) rc = bal_file_write(path.data, out.data, out.len, err);
@@ -154,27 +139,20 @@ static BalStatus write_rejects(const Sift *s, BalError *err) {
     return rc;
 }
 
-BalStatus bal_build_sift(const BalBuilding *b, BalManifest *m, const double *place_s, BalError *err) {
-    Sift s = {.b = b, .m = m, .place_s = place_s};
-    BalStatus rc;
-    const int threads = b->spec->threads > 0 ? b->spec->threads : bal_cpu_count();
-    BAL_TRY_OR(done, bal_alloc(&s.sifted, (size_t)m->n, sizeof *s.sifted, err));
-    BAL_TRY_OR(done, bal_alloc(&s.key, (size_t)m->n, sizeof *s.key, err));
-    BAL_TRY_OR(done, bal_alloc(&s.order, (size_t)m->n, sizeof *s.order, err));
-    for (int64_t i = 0; i < m->n; i++)
-        s.key[i] = bal_key64(m->clip[i].id, strlen(m->clip[i].id), (uint64_t)b->recipe->seed);
-    if (b->recipe->technical || b->recipe->duplicates)
-        BAL_TRY_OR(done, bal_parallel(threads, m->n, 64, look, tell, &s, err));
-    if (b->recipe->duplicates) find_doubled(&s);
-    BAL_TRY_OR(done, write_rejects(&s, err));
+BalStatus bal_build_sift(const BalBuilding *b, BalManifest *m, BalError *err) {
+    Sift s = {.b = b, .m = m};
+    BAL_TRY(bal_alloc(&s.sifted, (size_t)m->n, sizeof *s.sifted, err));
+    BalStatus rc = BAL_OK;
+    if (b->recipe->technical && !b->recipe->videos[0]) /* cutting has looked already */
+        rc = bal_parallel(threads_of(b), m->n, 64, look, tell, &s, err);
+    if (rc >= 0 && b->recipe->duplicates) rc = find_doubled(&s, err);
+    if (rc >= 0) rc = write_rejects(&s, err);
     int64_t n = 0;
-    for (int64_t i = 0; i < m->n; i++)
-        if (!s.sifted[i].rule) m->clip[n++] = m->clip[i];
-    m->n = n;
-    if (!n) rc = BAL_FAIL(err, BAL_E_MEDIA, "not one clip can be used; candidates-rejects.csv has the reasons");
-done:
+    for (int64_t i = 0; i < m->n && rc >= 0; i++)
+        if (!s.sifted[i].rule[0]) m->clip[n++] = m->clip[i];
+    if (rc >= 0 && !n)
+        rc = BAL_FAIL(err, BAL_E_MEDIA, "not one clip can be used; candidates-rejects.csv has the reasons");
+    if (rc >= 0) m->n = n;
     bal_free(s.sifted);
-    bal_free(s.key);
-    bal_free(s.order);
     return rc;
 }

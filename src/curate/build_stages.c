@@ -68,17 +68,14 @@ BalStatus bal_build_clips(const BalBuilding *b, BalError *err) {
     const bool videos = b->recipe->videos[0];
     BalManifest m = {0};
     BalPaths p;
-    double *place = NULL;
     BAL_TRY(bal_paths_split(&p, b->spec->base_dir, videos ? b->recipe->videos : b->recipe->manifest, err));
     BalStatus rc = videos ? cut(b, &p, err) : BAL_OK;
     if (rc >= 0)
         rc = videos ? bal_build_load(b, "clips/manifest.csv", &m, err)
                     : bal_manifest_load_all(&m, (const char *const *)p.path, p.n, NULL, err);
     if (rc >= 0) qsort(m.clip, (size_t)m.n, sizeof *m.clip, by_id);
-    if (rc >= 0) rc = find_places(b, &m, &place, err);
-    if (rc >= 0) rc = bal_build_sift(b, &m, place, err);
+    if (rc >= 0) rc = bal_build_sift(b, &m, err);
     if (rc >= 0) rc = bal_build_save(b, "candidates.csv", &m, err);
-    bal_free(place);
     bal_manifest_reset(&m);
     bal_paths_reset(&p);
     return rc;
@@ -157,12 +154,7 @@ static BalStatus triage(const BalBuilding *b, Sources *s, BalError *err) {
     BalTriage t = {0};
     BalStatus rc = read_temperatures(b, spec.temperature, err);
     for (int k = 0; k < BAL_SIDES && rc >= 0; k++) {
-        if (r->reference[0]) {
-            rc = bal_build_path(b, k ? "score/visual" : "score/audio", &path, err);
-            if (rc >= 0) rc = bal_paths_split(&outputs[k], "", path.data, err);
-        } else {
-            rc = bal_paths_split(&outputs[k], b->spec->base_dir, r->outputs[k], err);
-        }
+        rc = bal_build_outputs(b, k, &outputs[k], err);
         spec.outputs[k] = (const char *const *)outputs[k].path;
         spec.n_outputs[k] = outputs[k].n;
     }
