@@ -112,6 +112,7 @@ typedef struct BalInputRecipe {
     int64_t frames; /* K per clip, taken from those stored; 1 of each K segments (random in train, middle in test) */
     double crop_min, crop_max; /* area share of RandomResizedCrop, train; 1,1: no crop */
     double flip;               /* probability, train */
+    int64_t audio_shift; /* train: sound is turned by up to so many feature frames, its begin coming behind its end */
     int colour; /* normalisation of x in [0,1]: imagenet, half ((x-0.5)/0.5), none; grey imagenet: (x-0.449)/0.226 */
 } BalInputRecipe;
 BAL_API const struct BalOption *bal_input_options(void);

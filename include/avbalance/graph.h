@@ -35,6 +35,7 @@ typedef enum BalTag {
     BAL_TAG_FROZEN = 1024, /* a scope whose parameters are never trained: teachers */
     BAL_TAG_NONE = 2048,   /* of queries: no parameter has it */
     BAL_TAG_TRUNK = 4096,  /* a linear layer inside an encoder, which is no head */
+    BAL_TAG_HEAD = 8192,   /* the layer that answers, of the unimodal methods */
 } BalTag;
 
 BAL_API BAL_MUST_USE BalStatus bal_graph_create(BalGraph **out, BalError *err);

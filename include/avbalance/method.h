@@ -56,8 +56,9 @@ typedef struct BalMethodCtx { /* borrowed for one hook call */
     /* one batch may take several sub-steps, each with its own loss, grad and update */
     int sub, n_subs;        /* plan may raise n_subs above 1 */
     BalOptimiser optimiser; /* of the next update; the recipe's (set before each sub-step) unless a hook changes it */
-    unsigned
-        update_tags; /* parameters that the next update moves; 0 (set before each sub-step): all; BAL_TAG_NONE: none */
+    unsigned epoch_tags;    /* parameters that this epoch trains; 0: all (train.head_epochs) */
+    /* Parameters that the next update moves; epoch_tags (set before each sub-step) unless a hook changes it; BAL_TAG_NONE: none. */
+    unsigned update_tags;
     const struct BalTrainServices
         *services; /* what bal_method_clips and its neighbours call; NULL outside a training */
     void *trainer;

@@ -21,7 +21,9 @@ typedef struct BalTrainRecipe { /* options "train.*" */
     int schedule; /* BalSchedule.kind: constant, step, cosine */
     int64_t step; /* step: epochs between two drops by gamma */
     double gamma, lr_min;
-    int64_t warmup;   /* epochs over which lr rises linearly to its value */
+    int64_t warmup;      /* epochs over which lr rises linearly to its value */
+    int64_t head_epochs; /* unimodal methods: first epochs in which the head alone learns, at head_rate times lr */
+    double head_rate;
     int64_t epochs;   /* most epochs */
     int64_t patience; /* stop after this many epochs without a better validation value; 0: never */
     int selection;    /* BalSelection, on the validation split only */

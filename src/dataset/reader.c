@@ -16,6 +16,7 @@
 #include "base/npy.h"
 #include "base/rng.h"
 #include "dataset/store.h"
+#include "features/audio.h"
 
 typedef struct Slot {
     float *audio, *visual; /* [batch,1,F,T], [batch,K,C,H,W] or NULL */
@@ -76,6 +77,22 @@ static BalStatus fill_visual(BalReader *r, Worker *w, int64_t clip, float *out, 
     return BAL_OK;
 }
 
+/* The feature of a clip; in training turned in time by a random number of frames. */
+static void fill_audio(const BalReader *r, int64_t clip, const uint16_t *half, float *out) {
+    int64_t shape[2], most = r->spec.input.audio_shift;
+    bal_store_audio_shape(r->store, shape);
+    const bool rows = bal_audio_ops(bal_store_recipe(r->store)->audio.pipeline)->time_first;
+    const int64_t frames = shape[rows ? 0 : 1], n = rows ? 1 : shape[0], size = rows ? shape[1] : 1;
+    if (most >= frames) most = frames - 1;
+    BalRng rng =
+        bal_rng(r->spec.seed, BAL_RNG_AUGMENT, r->epoch, (uint64_t)clip | UINT64_C(1) << 62); /* not the frames' */
+    const int64_t by = r->train && most > 0 ? (int64_t)bal_rng_below(&rng, (uint64_t)most + 1) * size : 0;
+    for (int64_t i = 0; i < n; i++, half += frames * size, out += frames * size) {
+        bal_f16_to_f32_n(out, half + by, (size_t)(frames * size - by));
+        bal_f16_to_f32_n(out + frames * size - by, half, (size_t)by);
+    }
+}
+
 static BalStatus fill(BalReader *r, Worker *w, int64_t batch, Slot *slot, BalError *err) {
     const int64_t first = batch * r->spec.batch;
     slot->n = r->n - first < r->spec.batch ? (int)(r->n - first) : r->spec.batch;
@@ -86,7 +103,7 @@ static BalStatus fill(BalReader *r, Worker *w, int64_t batch, Slot *slot, BalErr
         slot->label[j] = bal_store_label(r->store, clip);
         if (slot->audio) {
             BAL_TRY(bal_store_audio_half(r->store, clip, &half, err));
-            bal_f16_to_f32_n(slot->audio + (size_t)j * r->audio_floats, half, r->audio_floats);
+            fill_audio(r, clip, half, slot->audio + (size_t)j * r->audio_floats);
         }
         if (slot->visual) BAL_TRY(fill_visual(r, w, clip, slot->visual + (size_t)j * r->visual_floats, err));
     }

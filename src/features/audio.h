@@ -36,6 +36,7 @@ typedef struct BalAudioOps {
     const char *name;
     int normalise;    /* what "auto" means */
     bool clamp;       /* the wave is clipped to [-1,1] */
+    bool time_first;  /* the feature is [T,F] */
     bool pads_frames; /* fit "pad" adds zero frames to the feature instead of zeros to the wave */
     BalStatus (*check)(const BalAudioRecipe *r, BalError *err);
     void (*shape)(const BalAudioRecipe *r, int64_t n_samples, int64_t shape[2]);

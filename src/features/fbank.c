@@ -103,6 +103,7 @@ static void run(BalAudioFeature *f, float *wave, int64_t n, float *out) {
 const BalAudioOps bal_audio_kaldi_fbank = {
     .name = "kaldi-fbank",
     .normalise = BAL_NORMALISE_FIXED,
+    .time_first = true,
     .pads_frames = true,
     .check = check,
     .shape = shape,

@@ -59,6 +59,7 @@ const BalAudioOps bal_audio_vggish = {
     .name = "vggish",
     .normalise = BAL_NORMALISE_NONE,
     .clamp = true,
+    .time_first = true,
     .check = check,
     .shape = shape,
     .prepare = prepare,

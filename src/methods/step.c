@@ -44,7 +44,7 @@ BalStatus bal_method_step(BalMethod *m, BalMethodCtx *c, const BalOptimiser *opt
     BAL_TRY(hook(m->ops->plan, m, c, err));
     for (c->sub = 0; c->sub < c->n_subs; c->sub++) {
         c->optimiser = *optimiser;
-        c->update_tags = 0;
+        c->update_tags = c->epoch_tags;
         BAL_TRY(m->ops->loss ? m->ops->loss(m->self, c, err) : bal_method_loss(m->ops, c, err));
         if (!isfinite(c->loss)) return BAL_FAIL(err, BAL_E_NUMERIC, "the loss is not a finite number");
         BAL_TRY(hook(m->ops->grad, m, c, err));

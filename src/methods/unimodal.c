@@ -11,7 +11,7 @@ static BalStatus build(BalShape shape, const char *input, unsigned tag, const Ba
     BalVal x = bal_graph_input(g, input, shape);
     BalVal f = bal_model_encode(net->encoder, g, x);
     bal_graph_output(g, "features", f);
-    bal_graph_output(g, "logits", bal_graph_linear(g, "fc", f, net->n_classes, true, 0));
+    bal_graph_output(g, "logits", bal_graph_linear(g, "fc", f, net->n_classes, true, BAL_TAG_HEAD));
     return BAL_OK;
 }
 

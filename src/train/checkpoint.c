@@ -82,12 +82,22 @@ static BalStatus init_text(const BalRun *run, BalText *out, BalError *err) {
     return BAL_OK;
 }
 
+/* Parameters of a unimodal network are those of its one encoder and have no prefix. */
+static const char *in_network(const BalRun *run, const char *prefix) {
+    const unsigned inputs = run->method.ops->inputs;
+    const bool only = (inputs == BAL_TAG_AUDIO && !strcmp(prefix, "audio.")) ||
+                      (inputs == BAL_TAG_VISUAL && !strcmp(prefix, "visual."));
+    for (int i = 0; only && i < bal_session_n_params(run->session); i++)
+        if (bal_has_prefix(bal_session_param(run->session, i)->name, prefix)) return prefix;
+    return only ? "" : prefix;
+}
+
 BalStatus bal_run_init(BalRun *run, BalError *err) {
     char prefix[64];
     const char *path;
     for (int i = 0; i < run->spec->n_init; i++) {
         BAL_TRY(split_init(run->spec->init[i], prefix, &path, err));
-        BAL_TRY(bal_session_load_under(run->session, prefix, path, err));
+        BAL_TRY(bal_session_load_under(run->session, in_network(run, prefix), path, err));
     }
     return BAL_OK;
 }

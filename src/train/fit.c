@@ -313,7 +313,10 @@ static void note_running(BalRun *run) {
 static BalStatus train_epoch(BalRun *run, BalError *err) {
     const BalTrainRecipe *t = &run->recipe.train;
     const BalMethodPass epoch = {run->sample, run->n_sample, true, (uint32_t)run->at.epoch};
-    const BalOptimiser o = bal_run_optimiser(run, run->at.epoch);
+    BalOptimiser o = bal_run_optimiser(run, run->at.epoch);
+    const bool head = run->at.epoch < t->head_epochs;
+    run->ctx.epoch_tags = head ? BAL_TAG_HEAD : 0;
+    if (head) o.lr *= t->head_rate;
     const BalBatch *b;
     BalStatus rc;
     BAL_TRY(bal_order_fill(&run->order, &epoch, t, err));
@@ -450,6 +453,10 @@ static BalStatus check_encoder(const BalRun *run, BalError *err) {
     if (encoder->patch[0] && run->method.ops->inputs != BAL_TAG_AUDIO)
         return BAL_FAIL(err, BAL_E_ARG, "the encoder %s is for sound, the method %s wants one for pictures: see models",
                         encoder->name, run->method.ops->name);
+    if (run->recipe.train.head_epochs && strcmp(run->method.ops->name, "audio") &&
+        strcmp(run->method.ops->name, "visual"))
+        return BAL_FAIL(err, BAL_E_ARG, "train.head_epochs is for the methods audio and visual; set it to 0 for %s",
+                        run->method.ops->name);
     bal_store_audio_shape(run->store, audio);
     return bal_model_audio(encoder, audio, &shape, err);
 }

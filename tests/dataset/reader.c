@@ -101,6 +101,50 @@ static void same_batches_for_any_workers(void **state) {
     bal_clips_free(clip);
 }
 
+/* Training turns sound in time by up to audio_shift frames, each clip by its own number; tests never. */
+static void sound_is_turned(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalReader *r = NULL;
+    const BalBatch *b;
+    int64_t *clip = NULL, n, shape[2], turned = 0;
+    assert_ok(bal_clips_of_split(store, BAL_SPLIT_NONE, &clip, &n, &err));
+    bal_store_audio_shape(store, shape);
+    const bool rows = bal_store_recipe(store)->audio.pipeline == BAL_AUDIO_KALDI_FBANK;
+    const int64_t frames = shape[rows ? 0 : 1], bands = shape[rows ? 1 : 0], most = 3;
+    assert_true(frames > most + 1);
+    BalReaderSpec spec = spec_of(2, 2);
+    spec.want_visual = false;
+    spec.input.audio_shift = most;
+    float *still = malloc(sizeof *still * (size_t)(shape[0] * shape[1]));
+    assert_ok(bal_reader_open(&r, store, &spec, &err));
+    for (int train = 0; train < 2; train++) {
+        assert_ok(bal_reader_start(r, clip, n, 1, train, 0, &err));
+        while (bal_reader_next(r, &b, &err) == BAL_OK)
+            for (int i = 0; i < b->n; i++) {
+                const float *x = b->audio + (int64_t)i * shape[0] * shape[1];
+                int64_t by = -1;
+                assert_ok(bal_store_read(store, b->clip[i], still, NULL, &err));
+                for (int64_t k = 0; k <= (train ? most : 0) && by < 0; k++) {
+                    bool same = true;
+                    for (int64_t t = 0; t < frames; t++)
+                        for (int64_t f = 0; f < bands; f++) {
+                            const int64_t from = (t + k) % frames;
+                            same = same && x[rows ? t * bands + f : f * frames + t] ==
+                                               still[rows ? from * bands + f : f * frames + from];
+                        }
+                    if (same) by = k;
+                }
+                assert_true(by >= 0);
+                turned += by > 0;
+            }
+    }
+    assert_true(turned > n / 2 && turned < n);
+    bal_reader_close(&r);
+    bal_clips_free(clip);
+    free(still);
+}
+
 static void a_clip_is_the_same_in_any_batch(void **state) {
     (void)state;
     BalError err = {0};
@@ -312,11 +356,17 @@ static void folds_keep_sources_together(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_batches_for_any_workers), cmocka_unit_test(a_clip_is_the_same_in_any_batch),
-        cmocka_unit_test(test_batches_hold_the_store),  cmocka_unit_test(jpeg_stores_are_read),
-        cmocka_unit_test(restart_in_the_middle),        cmocka_unit_test(damage_reaches_the_caller),
-        cmocka_unit_test(wrong_calls_are_refused),      cmocka_unit_test(splits_partition_the_store),
-        cmocka_unit_test(shuffle_is_a_permutation),     cmocka_unit_test(folds_keep_sources_together),
+        cmocka_unit_test(same_batches_for_any_workers),
+        cmocka_unit_test(sound_is_turned),
+        cmocka_unit_test(a_clip_is_the_same_in_any_batch),
+        cmocka_unit_test(test_batches_hold_the_store),
+        cmocka_unit_test(jpeg_stores_are_read),
+        cmocka_unit_test(restart_in_the_middle),
+        cmocka_unit_test(damage_reaches_the_caller),
+        cmocka_unit_test(wrong_calls_are_refused),
+        cmocka_unit_test(splits_partition_the_store),
+        cmocka_unit_test(shuffle_is_a_permutation),
+        cmocka_unit_test(folds_keep_sources_together),
     };
     return cmocka_run_group_tests_name("dataset.reader", tests, setup, teardown);
 }

@@ -295,6 +295,51 @@ static void vggish_list(void **state) {
     bal_graph_destroy(&g);
 }
 
+/* A small VGGish learns two kinds of patches by heart, on every backend alike. */
+static void vggish_learns(void **state) {
+    (void)state;
+    enum { CLIPS = 4, PATCHES = 2, SIZE = PATCHES * 96 * 64 };
+    const BalVggish net = {{4, 4, 8, 8, 16, 16}, {16, 16}, 8};
+    const BalOptimiser adam = {.kind = BAL_ADAM, .lr = 0.003, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
+    static const int32_t label[CLIPS] = {0, 1, 0, 1};
+    double last[8];
+    float *x = malloc(sizeof *x * CLIPS * SIZE);
+    for (int i = 0; i < CLIPS * SIZE; i++) x[i] = (float)sin(0.05 * (i % SIZE) * (1 + label[i / SIZE]) + i / SIZE) - 1;
+    for (int b = 0; b < bal_backend_count() && b < 8; b++) {
+        BalError err = {0};
+        BalGraph *g;
+        BalSession *s;
+        float z[CLIPS * 2], dz[CLIPS * 2];
+        double first = 0;
+        assert_ok(bal_graph_create(&g, &err));
+        BalVal f = bal_vggish(g, &net, bal_graph_input(g, "audio", (BalShape){4, {PATCHES, 1, 96, 64}}));
+        f = bal_graph_mean(g, bal_graph_relu(g, f));
+        bal_graph_output(g, "logits", bal_graph_linear(g, "head", f, 2, true, 0));
+        assert_ok(bal_graph_finish(g, &err));
+        BalSessionConfig cfg = bal_session_config_default();
+        assert_ok(bal_backend_find(&cfg.backend, bal_backend_name(b, NULL, NULL), &err));
+        cfg.threads = 2;
+        cfg.batch = CLIPS;
+        cfg.seed = 4;
+        assert_ok(bal_session_create(&s, g, &cfg, &err));
+        for (int i = 0; i < 40; i++) {
+            assert_ok(bal_session_set(s, 0, "audio", x, CLIPS, &err));
+            assert_ok(bal_session_forward(s, 0, CLIPS, BAL_MODE_TRAIN, &err));
+            assert_ok(bal_session_get(s, 0, "logits", z, &err));
+            last[b] = bal_softmax_ce(z, label, CLIPS, 2, 1, dz, NULL);
+            if (i == 0) first = last[b];
+            assert_ok(bal_session_seed(s, 0, "logits", dz, &err));
+            assert_ok(bal_session_backward(s, 0, 0, false, &err));
+            assert_ok(bal_session_update(s, &adam, 0, 0, &err));
+        }
+        if (!(last[b] < 0.2 * first)) fail_msg("loss %g after %g", last[b], first);
+        if (b) assert_near("backends", last[b], last[0], 0.2);
+        bal_session_destroy(&s);
+        bal_graph_destroy(&g);
+    }
+    free(x);
+}
+
 /* What a clip's feature must be for an encoder that takes patches. */
 static void vggish_patches(void **state) {
     (void)state;
@@ -316,7 +361,7 @@ static void vggish_patches(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slowfast_stages), cmocka_unit_test(slowfast_lists), cmocka_unit_test(vggish_stages),
-        cmocka_unit_test(vggish_list),     cmocka_unit_test(vggish_patches),
+        cmocka_unit_test(vggish_list),     cmocka_unit_test(vggish_learns),  cmocka_unit_test(vggish_patches),
     };
     return cmocka_run_group_tests(tests, vectors_open, vectors_close);
 }

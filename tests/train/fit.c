@@ -249,6 +249,100 @@ static void given_again_it_is_done_or_differs(void **state) {
     assert_true(f.already_done);
 }
 
+/* All values of a weight file's tensors whose names begin with `prefix` (or, negated, do not), end to end. */
+static float *values(const char *path, const char *prefix, bool begin, int64_t *n) {
+    BalError err = {0};
+    BalTensorFile f = {0};
+    float *out = NULL;
+    *n = 0;
+    assert_ok(bal_tensors_open(&f, path, &err));
+    for (int i = 0; i < f.n; i++) {
+        if (bal_has_prefix(f.tensor[i].name, prefix) != begin || f.tensor[i].type != BAL_T_F32) continue;
+        out = realloc(out, sizeof *out * (size_t)(*n + bal_tensor_count(&f.tensor[i])));
+        assert_ok(bal_tensor_floats(&f.tensor[i], out + *n, &err));
+        *n += bal_tensor_count(&f.tensor[i]);
+    }
+    bal_tensors_close(&f);
+    return out;
+}
+
+static void one_epoch(const char *dir, double lr, int head_epochs, const char *init) {
+    BalError err = {0};
+    BalFitResult r;
+    BalFitSpec spec = bal_fit_spec_default();
+    spec.method = "audio";
+    spec.recipe = toy_recipe(heard);
+    spec.recipe.train.epochs = 1;
+    spec.recipe.train.lr = lr;
+    spec.recipe.train.head_epochs = head_epochs;
+    spec.dir = scratch(dir);
+    spec.init = &init;
+    spec.n_init = init != NULL;
+    assert_ok(bal_fit(heard, &spec, &r, &err));
+}
+
+static bool same_values(const char *a, const char *b, const char *prefix, bool begin) {
+    char path[2][300];
+    int64_t n, m;
+    snprintf(path[0], sizeof path[0], "%s/weights.safetensors", scratch(a));
+    snprintf(path[1], sizeof path[1], "%s/weights.safetensors", scratch(b));
+    float *x = values(path[0], prefix, begin, &n), *y = values(path[1], prefix, begin, &m);
+    assert_int_equal(n, m);
+    const bool same = n > 0 && !memcmp(x, y, (size_t)n * sizeof *x);
+    free(x), free(y);
+    return same;
+}
+
+/* While the head learns alone, the trunk (running statistics apart, which the learning rate cannot change) stays as it began. */
+static void the_head_learns_first(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalFitResult r;
+    one_epoch("still", 0, 0, NULL);
+    one_epoch("headed", 0.05, 1, NULL);
+    one_epoch("whole", 0.05, 0, NULL);
+    assert_true(same_values("still", "headed", "conv", true));
+    assert_false(same_values("still", "headed", "fc", true));
+    assert_false(same_values("still", "whole", "conv", true));
+    BalRecipe recipe = toy_recipe(heard);
+    recipe.train.head_epochs = 1;
+    assert_fails(toy_fit(heard, "concat", &recipe, scratch("x"), &r, &err), BAL_E_ARG, "train.head_epochs is for");
+}
+
+/* First weights of a unimodal network are those of its encoder's name. */
+static void a_unimodal_run_begins_from_a_file(void **state) {
+    (void)state;
+    char init[300];
+    one_epoch("first", 0.05, 0, NULL);
+    snprintf(init, sizeof init, "audio=%s/weights.safetensors", scratch("first"));
+    one_epoch("second", 0, 0, init);
+    assert_true(same_values("first", "second", "conv", true));
+    assert_true(same_values("first", "second", "fc", true));
+    BalError err = {0};
+    BalFitResult r;
+    BalFitSpec spec = bal_fit_spec_default();
+    const char *const wrong[] = {init};
+    spec.method = "visual";
+    spec.recipe = toy_recipe(heard);
+    spec.dir = scratch("x");
+    spec.init = wrong;
+    spec.n_init = 1;
+    assert_fails(bal_fit(heard, &spec, &r, &err), BAL_E_ARG, "no parameters under \"audio.\"");
+    assert_ok(bal_remove_tree(spec.dir, &err));
+}
+
+/* An encoder of patches, and of sound alone. */
+static void vggish_needs_its_feature(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalFitResult f;
+    BalRecipe r = toy_recipe(heard);
+    snprintf(r.train.model, sizeof r.train.model, "vggish");
+    assert_fails(toy_fit(heard, "audio", &r, scratch("x"), &f, &err), BAL_E_ARG, "vggsound-vggish");
+    assert_fails(toy_fit(heard, "visual", &r, scratch("x"), &f, &err), BAL_E_ARG, "is for sound");
+    assert_false(bal_is_dir(scratch("x")));
+}
+
 static void what_cannot_be_done_is_refused(void **state) {
     (void)state;
     BalError err = {0};
@@ -284,6 +378,9 @@ int main(void) {
         cmocka_unit_test(the_last_good_checkpoint_stays),
         cmocka_unit_test(the_best_test_epoch_is_reported_and_not_used),
         cmocka_unit_test(given_again_it_is_done_or_differs),
+        cmocka_unit_test(the_head_learns_first),
+        cmocka_unit_test(a_unimodal_run_begins_from_a_file),
+        cmocka_unit_test(vggish_needs_its_feature),
         cmocka_unit_test(what_cannot_be_done_is_refused),
     };
     return cmocka_run_group_tests(tests, open_store, close_store);
