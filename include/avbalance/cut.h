@@ -51,6 +51,7 @@ typedef struct BalCutSpec {
     int short_side; /* larger pictures are made smaller, never the other way round (default 360) */
     int fps;        /* (default 30)                                                              */
     int rate_hz;    /* of the sound, two channels (default 48000)                                */
+    int crf;        /* x264's constant quality, 0 best (default 23)                              */
 } BalCutSpec;
 BAL_API BalCutSpec bal_cut_spec_default(void);
 

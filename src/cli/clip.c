@@ -11,7 +11,7 @@ typedef struct Clip {
     BalList reject, require;
     bool grid, keep;
     double seconds, threshold, edge, limit_s, retry_wait, download_limit;
-    int64_t most, side, fps, workers, retries;
+    int64_t most, side, fps, crf, workers, retries;
     int on_error, split;
 } Clip;
 
@@ -61,7 +61,7 @@ static BalStatus read_spec(const BalCli *cli, BalClipsSpec *s, BalError *err) {
     s->rule.clip_s = self->seconds;
     s->rule.threshold = self->threshold;
     if (!self->grid) s->rule.edge_s = self->edge, s->rule.most = (int)self->most;
-    s->cut.short_side = (int)self->side, s->cut.fps = (int)self->fps;
+    s->cut.short_side = (int)self->side, s->cut.fps = (int)self->fps, s->cut.crf = (int)self->crf;
     if (self->reject.n) s->reject = 0;
     BAL_TRY(bal_findings_parse(&self->reject, "reject", &s->reject, err));
     BAL_TRY(bal_findings_parse(&self->require, "require", &s->require, err));
@@ -109,6 +109,8 @@ static const BalFlag flags[] = {
     {"side", 0, BAL_FLAG_INT, "PIXELS", "longest short side; larger pictures are made smaller", AT(side), .def = "360",
      .min = 2, .max = 8192},
     {"fps", 0, BAL_FLAG_INT, "N", "pictures per second of the clips", AT(fps), .def = "30", .min = 1, .max = 240},
+    {"crf", 0, BAL_FLAG_INT, "N", "quality of the pictures, 0 (best) to 51; 27 halves the files", AT(crf), .def = "23",
+     .min = 0, .max = 51},
     {"reject", 0, BAL_FLAG_LIST, "FINDING[,..]", "leave out clips with one of these (default: unfit; none: keep all)",
      AT(reject)},
     {"require", 0, BAL_FLAG_LIST, "FINDING[,..]", "leave out clips that lack one of these", AT(require)},

@@ -108,8 +108,8 @@ static BalStatus read_record(BalClipJournal *j, const BalJson *o, BalClipRecord 
 
 static BalStatus remember(BalClipJournal *j, const BalClipRecord *r, BalError *err) {
     BalText name = {0};
-    int64_t number;
-    bool added;
+    int64_t number = 0;
+    bool added = true;
     bal_text_char(&name, r->video ? 'v' : 'c');
     bal_text_add(&name, r->video ? r->video : r->clip);
     BalStatus rc = bal_text_ok(&name, err);

@@ -39,8 +39,8 @@ static BalStatus settings_hash(const BalClipsSpec *s, char out[65], BalError *er
         bal_text_char(&t, ' ');
         bal_text_real(&t, real[i]);
     }
-    bal_text_f(&t, " %d\ncut %d %d %d\nfilter %" PRIx64 " %" PRIx64 "\n", s->rule.most, s->cut.short_side, s->cut.fps,
-               s->cut.rate_hz, s->reject, s->require);
+    bal_text_f(&t, " %d\ncut %d %d %d %d\nfilter %" PRIx64 " %" PRIx64 "\n", s->rule.most, s->cut.short_side,
+               s->cut.fps, s->cut.rate_hz, s->cut.crf, s->reject, s->require);
     BalStatus rc = bal_text_ok(&t, err);
     if (rc == BAL_OK) bal_sha256_text(t.data, t.len, out);
     bal_text_reset(&t);

@@ -4,6 +4,7 @@
  * signal, the time limit, or by the words that yt-dlp, curl and wget use. After 20 videos in a row that failed the cause is not the
  * videos: nothing more is tried. */
 #include "curate/download.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -148,6 +149,7 @@ static BalStatus start(Call *c, char *const argv[], BalError *err) {
     int pipe_of[2];
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
+    assert(argv[0]);
     if (pipe2(pipe_of, O_CLOEXEC) < 0) return BAL_FAIL(err, BAL_E_IO, "download: no pipe: %s", strerror(errno));
     posix_spawn_file_actions_init(&files);
     posix_spawnattr_init(&attributes);

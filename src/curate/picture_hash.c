@@ -13,15 +13,15 @@ static void shrink(const uint8_t *rgb, int W, int H, int32_t cell[SIDE][SIDE]) {
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++) {
             int y0 = y * H / SIDE, y1 = (y + 1) * H / SIDE, x0 = x * W / SIDE, x1 = (x + 1) * W / SIDE;
-            int64_t sum = 0, n = 0;
+            int64_t sum = 0;
             if (y1 <= y0) y1 = y0 + 1;
             if (x1 <= x0) x1 = x0 + 1;
             for (int i = y0; i < y1; i++)
-                for (int k = x0; k < x1; k++, n++) {
+                for (int k = x0; k < x1; k++) {
                     const uint8_t *p = rgb + ((int64_t)i * W + k) * 3;
                     sum += 299 * p[0] + 587 * p[1] + 114 * p[2];
                 }
-            cell[y][x] = (int32_t)(sum / n);
+            cell[y][x] = (int32_t)(sum / ((int64_t)(y1 - y0) * (x1 - x0)));
         }
 }
 

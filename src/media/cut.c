@@ -8,6 +8,7 @@
 #include <avbalance/cut.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/file.h"
@@ -22,7 +23,7 @@
 enum { SOUND_BITS = 128000, MOST_S = 600 };
 
 BalCutSpec bal_cut_spec_default(void) {
-    return (BalCutSpec){.short_side = 360, .fps = 30, .rate_hz = 48000};
+    return (BalCutSpec){.short_side = 360, .fps = 30, .rate_hz = 48000, .crf = 23};
 }
 
 const char *bal_cut_encoders(void) {
@@ -84,7 +85,9 @@ static BalStatus open_writer(Cut *c, const AVFrame *f, BalTurn turn, BalError *e
     AVRational shape = f->sample_aspect_ratio;
     like.sample_aspect_ratio = swap && shape.num > 0 ? (AVRational){shape.den, shape.num} : shape;
     BalWriterTweaks as = {.channels = 2, .sound_bits = SOUND_BITS, .fast_start = true, .colours = &like};
-    if (!strcmp(bal_cut_encoders(), "libx264 aac")) as.video_options = "preset=veryfast:crf=23:mbtree=0";
+    char x264[48]; /* no macroblock tree: writer.c says why */
+    snprintf(x264, sizeof x264, "preset=veryfast:crf=%d:mbtree=0", c->spec->crf);
+    if (!strcmp(bal_cut_encoders(), "libx264 aac")) as.video_options = x264;
     BAL_TRY(bal_media_writer_open_as(&c->writer, c->out_path, &spec, &as, err));
     return bal_media_writer_sound(c->writer, c->pcm, c->n_samples, err);
 }
@@ -130,9 +133,10 @@ static BalStatus check_span(const char *path, const BalSpan *span, const BalCutS
     if (span->start_ms < 0 || span->end_ms <= span->start_ms || span->end_ms - span->start_ms > MOST_S * 1000)
         return BAL_FAIL(err, BAL_E_ARG, "%s: a clip from %" PRId64 " to %" PRId64 " ms; must be 1 ms to %d s long",
                         path, span->start_ms, span->end_ms, MOST_S);
-    if (s->short_side < 2 || s->fps < 1 || s->fps > 240 || s->rate_hz < 8000 || s->rate_hz > 96000)
-        return BAL_FAIL(err, BAL_E_ARG, "%s: cannot write %d pixels, %d pictures per second, %d Hz", path,
-                        s->short_side, s->fps, s->rate_hz);
+    if (s->short_side < 2 || s->fps < 1 || s->fps > 240 || s->rate_hz < 8000 || s->rate_hz > 96000 || s->crf < 0 ||
+        s->crf > 51)
+        return BAL_FAIL(err, BAL_E_ARG, "%s: cannot write %d pixels, %d pictures per second, %d Hz, crf %d", path,
+                        s->short_side, s->fps, s->rate_hz, s->crf);
     return BAL_OK;
 }
 

@@ -5,6 +5,7 @@
  * the times of the clips' clock. Only packets of the sound are looked at. */
 #include "media/shots.h"
 #include <avbalance/cut.h>
+#include <libavutil/avconfig.h>
 #include <libavutil/pixdesc.h>
 #include <math.h>
 #include <stdlib.h>
@@ -67,7 +68,7 @@ static int plain_luma(int format) {
                    AV_PIX_FMT_FLAG_FLOAT;
     if (!d || (d->flags & odd) || d->comp[0].plane != 0 || d->comp[0].offset != 0 || d->comp[0].shift != 0) return 0;
     int bits = d->comp[0].depth, bytes = bits > 8 ? 2 : 1;
-    bool native = bytes == 1 || !!(d->flags & AV_PIX_FMT_FLAG_BE) == !!(AV_NE(1, 0));
+    bool native = bytes == 1 || !!(d->flags & AV_PIX_FMT_FLAG_BE) == AV_HAVE_BIGENDIAN;
     return bits >= 8 && bits <= 16 && d->comp[0].step == bytes && native ? bits : 0;
 }
 

@@ -187,7 +187,7 @@ static BalStatus add_video(BalMediaWriter *w, const BalWriterTweaks *t, BalError
     c->gop_size = s->fps;
     c->pix_fmt = codec->id == AV_CODEC_ID_MJPEG ? AV_PIX_FMT_YUVJ420P : AV_PIX_FMT_YUV420P;
     if (codec->id == AV_CODEC_ID_MPEG4) c->flags |= AV_CODEC_FLAG_QSCALE, c->global_quality = 3 * FF_QP2LAMBDA;
-    /* x264's macroblock tree reads memory it never wrote where the picture is small: the same pictures gave other bytes, depending
+    /* x264's macroblock tree reads memory it never wrote at many widths (320, 360, 480): the same pictures gave other bytes, depending
      * on what the heap held before. */
     const char *options = t->video_options                  ? t->video_options
                           : !strcmp(codec->name, "libx264") ? "preset=veryfast:crf=20:mbtree=0"
