@@ -1,4 +1,4 @@
-/* Build: the whole way from raw videos to a balanced dataset, in stages that can be killed (Xia et al. 2023, section 3).
+/* Build: the whole way from raw videos to a balanced dataset, in stages that can be killed (Xia et al. 2023, section 4).
  *
  *   clips      videos are cut into clips, or a manifest of clips is taken         clips/, candidates.csv
  *   score      networks for sound and for picture say what they hear and see      score/

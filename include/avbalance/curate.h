@@ -1,4 +1,4 @@
-/* Curate: from clips that pretrained networks scored to a balanced dataset (Xia et al. 2023, section 3). */
+/* Curate: from clips that pretrained networks scored to a balanced dataset (Xia et al. 2023, section 4). */
 #ifndef AVBALANCE_CURATE_H
 #define AVBALANCE_CURATE_H
 

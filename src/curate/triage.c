@@ -1,4 +1,4 @@
-/* Triage: clips sorted by which scorer names their label (Xia et al. 2023, section 3.2).
+/* Triage: clips sorted by which scorer names their label (Xia et al. 2023, section 4).
  *
  * A clip whose label both scorers name is of type H, one that only the audio scorer names of type A, only the visual one of type V; one
  * that neither names is dropped, as its label is likely wrong or shows in neither sound nor picture. What "names" means is the rule of
