@@ -64,9 +64,9 @@ static void read_all(const char *dir, BalText *out) {
     for (int i = 0; i < 5; i++) {
         BalText path = {0}, file = {0};
         bal_path_join(&path, dir, names[i]);
-        if (i == 4 && !bal_file_exists(path.data)) continue; /* not asked for */
-        assert_ok(bal_file_read(path.data, 0, &file, &err));
-        bal_text_add_n(out, file.data, file.len);
+        if (i < 4 || bal_file_exists(path.data)) /* the last only where it was asked for */
+            assert_ok(bal_file_read(path.data, 0, &file, &err));
+        bal_text_add_n(out, bal_text_str(&file), file.len);
         bal_text_reset(&file);
         bal_text_reset(&path);
     }
