@@ -25,7 +25,7 @@ enum { BAL_BUILD_PATHS = 2048, BAL_BUILD_TEXT = 256 };
 typedef struct BalBuildRecipe {
     char name[BAL_BUILD_TEXT], description[BAL_BUILD_PATHS], licence[BAL_BUILD_TEXT], creator[BAL_BUILD_TEXT],
         url[BAL_BUILD_TEXT];
-    char takedown[BAL_BUILD_TEXT];
+    char version[33], date[33], cite[BAL_BUILD_PATHS], takedown[BAL_BUILD_TEXT];
     int64_t seed;
     char videos[BAL_BUILD_PATHS], manifest[BAL_BUILD_PATHS], origin[33], licences[BAL_BUILD_TEXT];
     bool grid, duplicates, technical;

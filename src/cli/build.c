@@ -30,24 +30,27 @@ static void write_counts(BalText *out, const char *what, const BalJson *o) {
     bal_text_char(out, '\n');
 }
 
-static void write_side(BalText *out, const char *what, const BalJson *s) {
-    const BalJson *max_min = bal_json_get(s, "max_min");
-    bal_text_f(
-        out,
-        "%-18s %7lld clips  audio-preferred %7lld  visual-preferred %7lld  Gini of bins %.3f  largest/smallest bin ",
-        what, (long long)bal_json_int(bal_json_get(s, "n"), 0),
-        (long long)bal_json_int(bal_json_get(s, "audio_preferred"), 0),
-        (long long)bal_json_int(bal_json_get(s, "visual_preferred"), 0), bal_json_real(bal_json_get(s, "gini"), 0));
+/* metrics: of the bins that the selection could fill; NULL without one */
+static void write_side(BalText *out, const char *what, const BalJson *s, const BalJson *metrics) {
+    const BalJson *bins = metrics ? bal_json_get(metrics, "eligible") : s, *max_min = bal_json_get(bins, "max_min");
+    bal_text_f(out, "%-17s %8lld %8lld %8lld %10.3f ", what, (long long)bal_json_int(bal_json_get(s, "n"), 0),
+               (long long)bal_json_int(bal_json_get(s, "audio_preferred"), 0),
+               (long long)bal_json_int(bal_json_get(s, "visual_preferred"), 0),
+               bal_json_real(bal_json_get(bins, "gini"), 0));
     if (bal_json_type(max_min) == BAL_JSON_NULL)
-        bal_text_add(out, "-\n");
+        bal_text_f(out, "%10s\n", "-");
     else
-        bal_text_f(out, "%.3g\n", bal_json_real(max_min, 0));
+        bal_text_f(out, "%10.3g\n", bal_json_real(max_min, 0));
 }
 
 static void write_text(BalText *out, const BalJson *report, const char *dir) {
-    const BalJson *balance = bal_json_get(report, "balance"), *rejected = bal_json_get(report, "rejected");
-    write_side(out, "before selection", bal_json_get(balance, "before"));
-    write_side(out, "dataset", bal_json_get(balance, "after"));
+    const BalJson *balance = bal_json_get(report, "balance"), *rejected = bal_json_get(report, "rejected"),
+                  *select = bal_json_get(bal_json_get(report, "stages"), "select");
+    bal_text_f(out, "%-17s %8s %8s %8s %10s %10s\n", "", "clips", "audio-", "visual-", "bins: Gini", "max/min");
+    bal_text_f(out, "%-17s %8s %8s %8s\n", "", "", "preferred", "preferred");
+    write_side(out, "before selection", bal_json_get(balance, "before"),
+               bal_json_get(bal_json_get(select, "before"), "metrics"));
+    write_side(out, "dataset", bal_json_get(balance, "after"), bal_json_get(select, "metrics"));
     write_counts(out, "splits ", bal_json_get(report, "splits"));
     write_counts(out, "sources", bal_json_get(report, "sources"));
     write_counts(out, "types  ", bal_json_get(report, "types"));
@@ -57,6 +60,8 @@ static void write_text(BalText *out, const BalJson *report, const char *dir) {
         write_counts(out, bal_text_str(&what), bal_json_value(it));
         bal_text_reset(&what);
     }
+    const char *why = bal_json_text(bal_json_get(select, "why"), "");
+    if (*why) bal_text_f(out, "why not more: %s\n", why);
     bal_text_f(out, "%s/manifest.tsv: %lld clips\n", dir, (long long)bal_json_int(bal_json_get(report, "n"), 0));
 }
 

@@ -2,7 +2,7 @@
  *
  * journal.jsonl has a line per stage: {"stage": .., "config": sha256, "done": true, "outputs": {"triage/triage.csv": sha256, ..}}. The
  * config of a stage is a hash over its options, the content of the files that they name, and what the outputs of all stages before it
- * are. A stage is done where its line has the present config and its outputs have the content that the line states; so changed
+ * are; for stages that take seconds also the program's version. A stage is done where its line has the present config and its outputs have the content that the line states; so changed
  * settings reach as far as they change something, and no further. A stage that goes on in its own folder has a line with "done": false
  * while it works: only with the same config may it find what is there.
  *
@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <avbalance/version.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -272,6 +273,7 @@ static BalStatus config_of(const BalBuilding *b, const BalBuildStage *s, const c
     bal_sha256_init(&h);
     bal_sha256_add(&h, s->name, strlen(s->name) + 1);
     bal_sha256_add(&h, chain, 64);
+    if (!s->resumes) bal_sha256_add(&h, bal_version(), strlen(bal_version()) + 1); /* the others know by themselves */
     BalStatus rc = hash_options(b, s->options, &h, err);
     if (rc >= 0) rc = bal_build_inputs(b, s->name, &h, err);
     bal_sha256_hex(&h, config);

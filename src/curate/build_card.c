@@ -6,29 +6,37 @@
 #include "curate/build_export.h"
 
 static void add_context(BalJsonOut *o) {
-    static const char *const term[][2] = {{"@language", "en"},
-                                          {"@vocab", "https://schema.org/"},
-                                          {"citeAs", "cr:citeAs"},
-                                          {"column", "cr:column"},
-                                          {"conformsTo", "dct:conformsTo"},
-                                          {"cr", "http://mlcommons.org/croissant/"},
-                                          {"dct", "http://purl.org/dc/terms/"},
-                                          {"extract", "cr:extract"},
-                                          {"field", "cr:field"},
-                                          {"fileObject", "cr:fileObject"},
-                                          {"key", "cr:key"},
-                                          {"rai", "http://mlcommons.org/croissant/RAI/"},
-                                          {"recordSet", "cr:recordSet"},
-                                          {"references", "cr:references"},
-                                          {"sc", "https://schema.org/"},
-                                          {"source", "cr:source"}};
+    static const char *const own[] = {
+        "citeAs",     "column",        "extract",  "field",   "fileObject", "fileProperty", "fileSet",  "format",
+        "includes",   "isLiveDataset", "jsonPath", "key",     "md5",        "parentField",  "path",     "recordSet",
+        "references", "regex",         "repeated", "replace", "separator",  "source",       "subField", "transform"};
+    static const char *const typed[][2] = {{"data", "@json"}, {"dataType", "@vocab"}, {"examples", "@json"}};
+    BalText id = {0};
     bal_json_open(o, "@context", '{');
-    for (size_t k = 0; k < sizeof term / sizeof *term; k++) bal_json_add_text(o, term[k][0], term[k][1]);
-    bal_json_open(o, "dataType", '{');
-    bal_json_add_text(o, "@id", "cr:dataType");
-    bal_json_add_text(o, "@type", "@vocab");
+    bal_json_add_text(o, "@language", "en");
+    bal_json_add_text(o, "@vocab", "https://schema.org/");
+    bal_json_add_text(o, "sc", "https://schema.org/");
+    bal_json_add_text(o, "cr", "http://mlcommons.org/croissant/");
+    bal_json_add_text(o, "rai", "http://mlcommons.org/croissant/RAI/");
+    bal_json_add_text(o, "dct", "http://purl.org/dc/terms/");
+    bal_json_add_text(o, "conformsTo", "dct:conformsTo");
+    for (size_t k = 0; k < sizeof own / sizeof *own; k++) {
+        bal_text_clear(&id);
+        bal_text_f(&id, "cr:%s", own[k]);
+        bal_json_add_text(o, own[k], bal_text_str(&id));
+        o->text->failed |= id.failed;
+    }
+    for (size_t k = 0; k < sizeof typed / sizeof *typed; k++) {
+        bal_text_clear(&id);
+        bal_text_f(&id, "cr:%s", typed[k][0]);
+        bal_json_open(o, typed[k][0], '{');
+        bal_json_add_text(o, "@id", bal_text_str(&id));
+        bal_json_add_text(o, "@type", typed[k][1]);
+        bal_json_close(o, '}');
+        o->text->failed |= id.failed;
+    }
     bal_json_close(o, '}');
-    bal_json_close(o, '}');
+    bal_text_reset(&id);
 }
 
 static BalStatus add_file(const BalBuilding *b, BalJsonOut *o, const char *name, const char *format, const char *what,
@@ -116,6 +124,9 @@ BalStatus bal_build_card(const BalBuildExport *e, BalText *out, BalError *err) {
                             "heard than seen) is spread evenly.");
     if (*r->licence) bal_json_add_text(&o, "license", r->licence);
     if (*r->url) bal_json_add_text(&o, "url", r->url);
+    if (*r->version) bal_json_add_text(&o, "version", r->version);
+    if (*r->date) bal_json_add_text(&o, "datePublished", r->date);
+    if (*r->cite) bal_json_add_text(&o, "citeAs", r->cite);
     if (*r->creator) {
         bal_json_open(&o, "creator", '{');
         bal_json_add_text(&o, "@type", "sc:Organization");

@@ -124,7 +124,7 @@ BalStatus bal_build_rejects(BalBuildExport *e, BalError *err) {
     BAL_TRY_OR(done, add_unscored(&l, err));
     BAL_TRY_OR(done, add_unselected(&l, err));
     for (int64_t i = 0; i < l.n; i++) l.line[i].text = l.text.data + l.line[i].at;
-    qsort(l.line, (size_t)l.n, sizeof *l.line, by_text);
+    if (l.n) qsort(l.line, (size_t)l.n, sizeof *l.line, by_text);
     qsort(e->count, (size_t)e->n_counts, sizeof *e->count, by_stage_and_rule);
     bal_text_add(&e->rejects, "id\tstage\trule\tvalues\n");
     for (int64_t i = 0; i < l.n; i++) bal_text_f(&e->rejects, "%s\n", l.line[i].text);

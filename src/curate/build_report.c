@@ -1,6 +1,7 @@
 /* report.json: what became of how many clips, how balanced the dataset is, and what every stage said about itself. */
 #include <math.h>
 #include <string.h>
+#include <avbalance/version.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -182,6 +183,7 @@ BalStatus bal_build_report(const BalBuildExport *e, BalText *out, BalError *err)
     bal_json_open(&o, NULL, '{');
     bal_json_add_text(&o, "schema", "avbalance/build/1");
     bal_json_add_text(&o, "name", e->b->recipe->name);
+    bal_json_add_text(&o, "avbalance", bal_version());
     bal_json_add_int(&o, "n", e->n);
     add_counts(e, &o, "splits", split_name);
     add_counts(e, &o, "sources", origin_name);
