@@ -51,7 +51,7 @@ static BalVal conv_bn(const Build *b, const char *module, const char *conv, cons
 }
 
 static void trace(const Build *b, const char *stage, int p) {
-    char name[32];
+    char name[40];
     snprintf(name, sizeof name, "%.20s.p%d", stage, p);
     if (b->net->trace) bal_graph_output(b->g, name, b->x[p]);
 }
