@@ -121,6 +121,23 @@ static void mel_lengths(void **state) {
     assert_fails(bal_audio_feature_create(&f, &r, &err), BAL_E_ARG, "audio.rate_hz 16000");
 }
 
+/* The spectrogram of VGG-Sound's ResNet-18. */
+static void vggsound_shape(void **state) {
+    (void)state;
+    BalAudioRecipe r = bal_feature_recipe_default().audio;
+    int64_t shape[2];
+    if (!vectors) skip();
+    const BalJson *v = member(vectors, "vggsound_h_input");
+    r.pipeline = BAL_AUDIO_SPECTROGRAM;
+    r.rate_hz = 16000;
+    r.seconds = (double)bal_json_int(member(v, "samples"), 0) / 16000;
+    r.n_fft = bal_json_int(member(v, "nperseg"), 0);
+    r.hop = r.n_fft - bal_json_int(member(v, "noverlap"), 0);
+    bal_audio_shape(&r, 16000, shape);
+    assert_int_equal(shape[0], bal_json_int(member(v, "freq_bins"), -1));
+    assert_int_equal(shape[1], bal_json_int(member(v, "frames"), -1));
+}
+
 /* ---- SlowFast ---- */
 static void view_times(void **state) {
     (void)state;
@@ -207,9 +224,9 @@ static void view_pixels(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mel_filters), cmocka_unit_test(mel_rows),   cmocka_unit_test(mel_lengths),
-        cmocka_unit_test(view_times),  cmocka_unit_test(view_edges), cmocka_unit_test(view_crops),
-        cmocka_unit_test(view_pixels),
+        cmocka_unit_test(mel_filters),    cmocka_unit_test(mel_rows),    cmocka_unit_test(mel_lengths),
+        cmocka_unit_test(vggsound_shape), cmocka_unit_test(view_times),  cmocka_unit_test(view_edges),
+        cmocka_unit_test(view_crops),     cmocka_unit_test(view_pixels),
     };
     return cmocka_run_group_tests(tests, vectors_open, vectors_close);
 }

@@ -146,6 +146,11 @@ static BalStatus take(void *user, int first, int n, const uint8_t *rgb, int heig
     return u->n < 0 ? BAL_FAIL(err, BAL_E_FORMAT, "enough") : BAL_OK;
 }
 
+static BalStatus take_nothing(void *user, int first, int n, const uint8_t *rgb, int height, int width, BalError *err) {
+    (void)user, (void)first, (void)n, (void)rgb, (void)height, (void)width, (void)err;
+    return BAL_OK;
+}
+
 static void by_number(void **state) {
     (void)state;
     BalError err = {0};
@@ -247,6 +252,13 @@ static BalStatus decode_once(void *user, BalError *err) {
     return rc;
 }
 
+static BalStatus pictures_once(void *user, BalError *err) {
+    Numbers u = {.c = &(Case){.name = "fault"}};
+    const BalPictureTaker taker = {choose, take_nothing, &u};
+    const BalClipSpec s = bal_clip_spec_default();
+    return bal_clip_pictures(user, &s, NULL, &taker, err);
+}
+
 static void every_allocation_may_fail(void **state) {
     (void)state;
     float pcm[8000] = {0};
@@ -254,6 +266,7 @@ static void every_allocation_may_fail(void **state) {
     Make make = {.name = "fault.mp4", .fps = 10, .n_frames = 10, .rate_hz = 16000, .pcm = pcm, .n_pcm = 8000};
     assert_true(make_file(&make));
     assert_true(fault_each_allocation(decode_once, (void *)scratch("fault.mp4")) > 5);
+    assert_true(fault_each_allocation(pictures_once, (void *)scratch("fault.mp4")) > 5);
 }
 
 int main(void) {
