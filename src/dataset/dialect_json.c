@@ -19,12 +19,26 @@ static BalField text_of(const BalJson *object, const char *key) {
     return s ? bal_field(s) : (BalField){0};
 }
 
+/* Ids as the balanced set publishes them: a YouTube id, alone, with a number, or with begin and end in six digits each. */
+static BalStatus check_vid(const BalBuild *b, BalField vid, BalError *err) {
+    enum { KINETICS = 11 + 7 + 7 };
+    double start_s, duration_s;
+    if (!bal_youtube_prefix(vid))
+        return BAL_FAIL(err, BAL_E_FORMAT,
+                        "%s: \"vid\" is \"%.60s\", which does not begin with a YouTube id of 11 characters", b->path,
+                        vid.s);
+    if (vid.n == KINETICS && !bal_clip_time(vid, &start_s, &duration_s))
+        return BAL_FAIL(err, BAL_E_FORMAT, "%s: \"vid\" is \"%.60s\", which ends before it begins", b->path, vid.s);
+    return BAL_OK;
+}
+
 /* "label" of an entry, or ActivityNet's "annotations": one object or a list of them, of which the first counts */
 static BalStatus add_entry(BalBuild *b, const char *id, const BalJson *entry, BalError *err) {
     BalRow row = bal_row(0);
     const BalJson *note = bal_json_get(entry, "annotations");
     if (bal_json_type(note) == BAL_JSON_ARRAY) note = bal_json_at(note, 0);
     row.id = text_of(entry, "vid"); /* {"5":{"vid":..}}: the key is only a number */
+    if (row.id.n) BAL_TRY(check_vid(b, row.id, err));
     if (!row.id.n) row.id = bal_field(id);
     row.label = text_of(entry, "label");
     if (!row.label.s && note) row.label = text_of(note, "label");

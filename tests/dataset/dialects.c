@@ -3,6 +3,7 @@
 #include "../base/check.h"
 #include <avbalance/dataset.h>
 #include <math.h>
+#include "dataset/manifest.h"
 
 #define ANNOTATIONS AVB_SOURCE_DIR "/../shared/data/annotations/"
 
@@ -185,6 +186,34 @@ static void test_json(void **state) {
     assert_clip(&m, 0, "ZUJ5LJGX9oc_20", "ZUJ5LJGX9oc_20.mp4", "lawn mowing", BAL_SPLIT_VAL, "ZUJ5LJGX9oc");
     assert_clip(&m, 1, "xCwDi3Vqm0s", "xCwDi3Vqm0s.mp4", "bowling", BAL_SPLIT_TRAIN, "xCwDi3Vqm0s");
     bal_manifest_reset(&m);
+}
+
+/* What is published of the balanced set: forms of ids, from the project's vectors. */
+static void test_published_ids(void **state) {
+    (void)state;
+    static const struct {
+        const char *vid, *video;
+        double start_s; /* NaN: the id does not say */
+    } good[] = {{"1oR8FSr-eyw_000184_000194", "1oR8FSr-eyw", 184},
+                {"M_3Mk2nMydQ_30", "M_3Mk2nMydQ", NAN},
+                {"pHT6uU1-7FY", "pHT6uU1-7FY", NAN},
+                {"I4_zfEBZRSg_588", "I4_zfEBZRSg", NAN},
+                {"Lq_NbIUNZ2s_14", "Lq_NbIUNZ2s", NAN}};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        const BalField id = bal_field(good[i].vid), source = bal_source_of(id);
+        double start_s = NAN, duration_s;
+        assert_true(bal_youtube_prefix(id) == 11 && bal_field_is(&source, good[i].video));
+        assert_true(bal_clip_time(id, &start_s, &duration_s) == !isnan(good[i].start_s));
+        assert_true(isnan(good[i].start_s) || (start_s == good[i].start_s && duration_s == 10));
+    }
+    static const char *const bad[][2] = {
+        {"{\"5\": {\"vid\": \"short_1\", \"label\": \"a\"}}", "does not begin with a YouTube id"},
+        {"{\"5\": {\"vid\": \"1oR8FSr-eyw_000194_000184\", \"label\": \"a\"}}", "ends before it begins"}};
+    for (int i = 0; i < 2; i++) {
+        BalManifest m;
+        assert_ok(bal_file_write(scratch("p.json"), bad[i][0], strlen(bad[i][0]), &err));
+        assert_fails(bal_manifest_load(&m, scratch("p.json"), NULL, &err), BAL_E_FORMAT, bad[i][1]);
+    }
 }
 
 static void test_pairs_and_ids(void **state) {
@@ -381,6 +410,7 @@ int main(void) {
         cmocka_unit_test(test_ave),
         cmocka_unit_test(test_ucf101),
         cmocka_unit_test(test_json),
+        cmocka_unit_test(test_published_ids),
         cmocka_unit_test(test_pairs_and_ids),
         cmocka_unit_test(test_folders),
         cmocka_unit_test(test_real_annotations),
