@@ -1,5 +1,6 @@
 /* avbalance recipes: the recipes of this build, or the text of one, to start an own file from. */
 #include <string.h>
+#include <avbalance/curate.h>
 #include <avbalance/train.h>
 #include "base/json.h"
 #include "cli/command.h"
@@ -10,8 +11,21 @@ static void add_json(BalJsonOut *o, int i) {
     bal_json_add_text(o, "yaml", yaml);
 }
 
+#define CATEGORIES "categories/" /* before the names of tables of categories */
+
+static bool show_categories(BalCli *cli, const char *wanted) {
+    for (int i = 0; i < bal_categories_count() && bal_has_prefix(wanted, CATEGORIES); i++) {
+        const char *tsv;
+        if (strcmp(bal_categories_at(i, &tsv), wanted + strlen(CATEGORIES))) continue;
+        bal_text_add(&cli->out, tsv);
+        return true;
+    }
+    return false;
+}
+
 static BalStatus show(BalCli *cli, const char *wanted, BalError *err) {
     BalText list = {0};
+    if (!cli->json && show_categories(cli, wanted)) return BAL_OK;
     for (int i = 0; i < bal_recipe_count(); i++) {
         const char *yaml, *name = bal_recipe_at(i, NULL, &yaml);
         bal_text_f(&list, "%s%s", i ? ", " : "", name);
@@ -59,6 +73,8 @@ static BalStatus run(BalCli *cli, BalError *err) {
         const char *summary, *name = bal_recipe_at(i, &summary, NULL);
         bal_text_f(&cli->out, "%-18s %.*s\n", name, (int)strcspn(summary, "\n"), summary);
     }
+    for (int i = 0; i < bal_categories_count(); i++)
+        bal_text_f(&cli->out, CATEGORIES "%s: a table of categories, for `triage`\n", bal_categories_at(i, NULL));
     return BAL_OK;
 }
 
@@ -66,7 +82,9 @@ const BalCommand bal_cmd_recipes = {
     .name = "recipes",
     .usage = "[NAME]",
     .summary = "List the recipes of this build, or print one",
-    .details = "`avbalance recipes paper > mine.yaml` is how an own recipe begins; --recipe takes a name or a file.",
+    .details = "`avbalance recipes paper > mine.yaml` is how an own recipe begins; --recipe takes a name or a file. "
+               "Tables of\n"
+               "categories, which `triage` takes, are printed by `avbalance recipes categories/NAME`.",
     .max_args = 1,
     .run = run,
 };

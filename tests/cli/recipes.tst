@@ -4,3 +4,6 @@
 0	"schema": "avbalance/recipes/1"	-	$A recipes --json
 0	"schema": "avbalance/recipe/1"	-	$A recipes demo --json
 2	-	no recipe "dem"; there are: .*demo	$A recipes dem
+0	^categories/balanced-av: a table	-	$A recipes
+0	^eating.Eating.visual.eating hotdog$	-	$A recipes categories/balanced-av
+2	-	there is no recipe "categories/none"	$A recipes categories/none
