@@ -9,7 +9,7 @@
  *   select     the largest balanced subset                                        select/
  *   export     manifest.tsv, rejects.tsv, report.json, heatmaps, card, lock, lists
  *
- * A stage is done when journal.jsonl says so for its present settings and inputs and its outputs are those it left. Changed settings
+ * A stage is done when build.jsonl says so for its present settings and inputs and its outputs are those it left. Changed settings
  * make a stage and, where what it leaves is then other, the later ones anew. */
 #ifndef AVBALANCE_BUILD_H
 #define AVBALANCE_BUILD_H

@@ -45,15 +45,6 @@ static bool stopped(void *user) {
     return bal_cli_cancelled();
 }
 
-/* With -f an older folder of clips makes room; one of anything else stays and is refused by the library. */
-static BalStatus make_room(const BalCli *cli, const char *dir, BalError *err) {
-    BalText path = {0};
-    bal_path_join(&path, dir, "journal.jsonl");
-    bool ours = cli->force && bal_file_exists(bal_text_str(&path));
-    bal_text_reset(&path);
-    return ours ? bal_remove_tree(dir, err) : BAL_OK;
-}
-
 static BalStatus read_spec(const BalCli *cli, BalClipsSpec *s, BalError *err) {
     const Clip *self = cli->self;
     *s = bal_clips_spec_default();
@@ -84,7 +75,7 @@ static BalStatus run(BalCli *cli, BalError *err) {
     BalClipsSpec spec;
     BalClipsResult r = {0};
     BAL_TRY(read_spec(cli, &spec, err));
-    BAL_TRY(make_room(cli, self->out, err));
+    BAL_TRY(bal_cli_make_room(cli, self->out, (const char *const[]){"journal.jsonl", NULL}, err));
     BAL_TRY(bal_clips_make(cli->args, cli->n_args, &spec, self->out, cli->progress, &r, err));
     if (r.resumed == r.clips)
         bal_cli_note(cli, "%s was complete already; -f makes it anew", self->out);

@@ -196,6 +196,20 @@ BalStatus bal_cli_may_write(const BalCli *cli, const char *path, BalError *err) 
     return BAL_FAIL(err, BAL_E_EXISTS, "%s is already there; give -f to overwrite it", path);
 }
 
+BalStatus bal_cli_make_room(const BalCli *cli, const char *dir, const char *const *mark, BalError *err) {
+    BalText path = {0};
+    BalStatus rc = BAL_OK;
+    for (bool ours = false; cli->force && *mark && !ours && rc >= 0; mark++) {
+        bal_text_clear(&path);
+        bal_path_join(&path, dir, *mark);
+        rc = bal_text_ok(&path, err);
+        ours = rc >= 0 && bal_file_exists(path.data);
+        if (ours) rc = bal_remove_tree(dir, err);
+    }
+    bal_text_reset(&path);
+    return rc;
+}
+
 BalStatus bal_cli_flush(BalCli *cli, BalError *err) {
     BAL_TRY(bal_text_ok(&cli->out, err));
     bal_progress_pause();

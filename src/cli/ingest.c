@@ -119,19 +119,6 @@ static void tell_labels(const BalCli *cli, const BalManifest *m) {
 
 /* ---- what is done ---- */
 
-/* With -f an older store, finished or not, makes room; a folder of anything else stays and is refused by the library. */
-static BalStatus make_room(const BalCli *cli, const char *dir, BalError *err) {
-    static const char *const ours[] = {"store.json", "journal", "rejected.csv"};
-    bool is_store = false;
-    for (int i = 0; cli->force && i < 3; i++) {
-        BalText path = {0};
-        bal_path_join(&path, dir, ours[i]);
-        is_store = is_store || bal_file_exists(bal_text_str(&path));
-        bal_text_reset(&path);
-    }
-    return is_store ? bal_remove_tree(dir, err) : BAL_OK;
-}
-
 static BalStatus ingest(BalCli *cli, const BalManifest *m, const BalFeatureRecipe *recipe, BalError *err) {
     const Ingest *self = cli->self;
     BalIngestSpec spec = bal_ingest_spec_default();
@@ -142,7 +129,8 @@ static BalStatus ingest(BalCli *cli, const BalManifest *m, const BalFeatureRecip
     spec.val_share = self->val_share;
     spec.seed = (uint64_t)cli->seed;
     spec.shard_bytes = (int64_t)(self->shard_mb * (1 << 20));
-    BAL_TRY(make_room(cli, self->out, err));
+    BAL_TRY(
+        bal_cli_make_room(cli, self->out, (const char *const[]){"store.json", "journal", "rejected.csv", NULL}, err));
     bal_mem_keep();
     BAL_TRY(bal_ingest(m, recipe, &spec, self->out, cli->progress, &r, err));
     if (r.resumed == r.n)

@@ -150,19 +150,6 @@ static BalStatus load_clips(BalCli *cli, BalManifest *m, BalText *ids, bool *med
 }
 
 /* ---- what is done ---- */
-/* With -f an older score, finished or not, makes room; a folder of anything else stays and is refused by the library. */
-static BalStatus make_room(const BalCli *cli, const char *dir, BalError *err) {
-    static const char *const ours[] = {"score.json", "journal"};
-    bool is_score = false;
-    for (int i = 0; cli->force && i < 2; i++) {
-        BalText path = {0};
-        bal_path_join(&path, dir, ours[i]);
-        is_score = is_score || bal_file_exists(bal_text_str(&path));
-        bal_text_reset(&path);
-    }
-    return is_score ? bal_remove_tree(dir, err) : BAL_OK;
-}
-
 static BalStatus score(BalCli *cli, const BalManifest *m, BalError *err) {
     const Score *self = cli->self;
     BalScoreSpec spec = bal_score_spec_default();
@@ -180,7 +167,7 @@ static BalStatus score(BalCli *cli, const BalManifest *m, BalError *err) {
     spec.top = (int)self->top;
     spec.stop_on_error = self->on_error == 1;
     spec.clip_limit_s = self->clip_limit_s;
-    BAL_TRY(make_room(cli, self->out, err));
+    BAL_TRY(bal_cli_make_room(cli, self->out, (const char *const[]){"score.json", "journal", NULL}, err));
     bal_mem_keep();
     BAL_TRY(bal_score(m, &spec, self->out, cli->progress, &r, err));
     if (r.clips.resumed == r.clips.n)

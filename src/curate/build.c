@@ -1,6 +1,6 @@
 /* Build: which stages are done, and doing the others.
  *
- * journal.jsonl has a line per stage: {"stage": .., "config": sha256, "done": true, "outputs": {"triage/triage.csv": sha256, ..}}. The
+ * build.jsonl has a line per stage: {"stage": .., "config": sha256, "done": true, "outputs": {"triage/triage.csv": sha256, ..}}. The
  * config of a stage is a hash over its options, the content of the files that they name, and what the outputs of all stages before it
  * are; for stages that take seconds also the program's version. A stage is done where its line has the present config and its outputs have the content that the line states; so changed
  * settings reach as far as they change something, and no further. A stage that goes on in its own folder has a line with "done": false
@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "base/option.h"
 
-#define JOURNAL "journal.jsonl"
+#define JOURNAL "build.jsonl"
 
 static const BalBuildStage stages[] = {
     /* the folder of the clips knows by itself what of it is still right: videos are added one by one */

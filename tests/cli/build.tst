@@ -25,7 +25,11 @@
 3	-	no selection of this kind is possible.*stage select	$A build r.yaml -o bad --set select.class_min=1000
 0	*	-	$A build r.yaml -o bad -q
 # a torn line of the journal is no line
-0	-	-	cp out/journal.jsonl j; head -c 300 j >out/journal.jsonl; $A build r.yaml -o out -q >/dev/null; cmp j out/journal.jsonl
+0	-	-	cp out/build.jsonl j; head -c 300 j >out/build.jsonl; $A build r.yaml -o out -q >/dev/null; cmp j out/build.jsonl
 # a full disk: what is made is kept, and the next run goes on
 1	-	File too large|No space	trap "" XFSZ; ulimit -f 8; $A build r.yaml -o full -q
 0	-	-	$A build r.yaml -o full -q >/dev/null; for f in manifest.tsv rejects.tsv report.json croissant.json; do cmp out/$f full/$f; done
+# -f makes room only where an older build is
+2	-	holds something else than a build	mkdir keep; echo x >keep/mine; $A build r.yaml -o keep -f -q
+0	^x$	-	cat keep/mine
+0	-	^export +done$	$A build r.yaml -o out -f >/dev/null

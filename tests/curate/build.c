@@ -94,7 +94,7 @@ static void test_outputs_are_compared(void **state) {
     snprintf(file, sizeof file, "%s/noise/scores.csv", dir);
     assert_ok(bal_file_write(file, "x", 1, &err));
     expect(NULL, 0, "wwwwwdww");
-    snprintf(file, sizeof file, "%s/journal.jsonl", dir);
+    snprintf(file, sizeof file, "%s/build.jsonl", dir);
     assert_ok(bal_remove_tree(file, &err));
     assert_fails(build(dir, NULL, 0, &err), BAL_E_EXISTS, "something else than a build");
     assert_ok(bal_remove_tree(dir, &err));
