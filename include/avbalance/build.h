@@ -48,7 +48,7 @@ typedef struct BalBuildRecipe {
     double low, never_u, never_sd, noise_cap;
     bool select;
     int policy;
-    int64_t bins, class_min, class_max, min_per_bin, select_per_source;
+    int64_t bins, level, class_min, class_max, min_per_bin, select_per_source;
     double ratio, tolerance;
     char must_keep[BAL_BUILD_TEXT];
     int split;

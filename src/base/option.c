@@ -203,6 +203,16 @@ BalStatus bal_options_set(const BalOptionSet *sets, int n_sets, const char *name
     return o ? set_one(o, self, value, err) : unknown(sets, n_sets, name, err);
 }
 
+BalStatus bal_options_assign(const BalOptionSet *sets, int n_sets, const char *text, BalError *err) {
+    const char *equal = strchr(text, '=');
+    char name[64];
+    if (!equal || equal == text || (size_t)(equal - text) >= sizeof name)
+        return BAL_FAIL(err, BAL_E_ARG, "override \"%s\" is not of the form key=value", text);
+    memcpy(name, text, (size_t)(equal - text));
+    name[equal - text] = '\0';
+    return bal_options_set(sets, n_sets, name, equal + 1, err);
+}
+
 /* ---- YAML in ---- */
 
 typedef struct Load {

@@ -36,6 +36,8 @@ void bal_options_default(const BalOption *table, void *self); /* asserts that ev
 /* BAL_E_ARG: unknown name (with the closest one), wrong type, out of range (with the allowed range). */
 BAL_MUST_USE BalStatus bal_options_set(const BalOptionSet *sets, int n_sets, const char *name, const char *value,
                                        BalError *err);
+/* The same from one text "name=value", as --set gives it. */
+BAL_MUST_USE BalStatus bal_options_assign(const BalOptionSet *sets, int n_sets, const char *text, BalError *err);
 /* Read a YAML file into the sets. Unknown key, doubled key, wrong type or range: BAL_E_FORMAT with file, line, key, allowed range.
  * Keys that are absent keep their value. */
 BAL_MUST_USE BalStatus bal_options_load(const BalOptionSet *sets, int n_sets, const char *path, BalError *err);

@@ -15,6 +15,7 @@
 #include <avbalance/version.h>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/option.h"
@@ -25,7 +26,7 @@ static const BalBuildStage stages[] = {
     /* the folder of the clips knows by itself what of it is still right: videos are added one by one */
     {"clips", "clips.videos clips.manifest clips.grid clips.seconds clips.per_video clips.technical clips.duplicates",
      NULL, true, "candidates.csv clips/clips.csv clips/rejects.csv candidates-rejects.csv", bal_build_clips},
-    {"score", "score. build.seed", "score", true,
+    {"score", "score. triage.run triage.categories build.seed", "score", true,
      "score/audio/run.json score/visual/run.json score/audio/score.json score/visual/score.json score/calibration.json",
      bal_build_score},
     {"triage", "triage. score. clips.origin build.seed", "triage", false,
@@ -36,7 +37,8 @@ static const BalBuildStage stages[] = {
     {"noise", "noise. build.takedown build.seed", "noise", false,
      "noise/scores.csv noise/rejects.csv =noise/noise.json", bal_build_noise},
     {"select", "select. build.seed", "select", false, "select/selected.csv =select/select.json", bal_build_select},
-    {"export", "build. clips.licences clips.origin split. select.bins export.", NULL, false,
+    /* report.json states every option */
+    {"export", "build. clips. score. triage. estimate. noise. select. split. export.", NULL, false,
      "manifest.tsv rejects.tsv report.json", bal_build_export},
 };
 enum { N_STAGES = sizeof stages / sizeof *stages, MOST_OUTPUTS = 8 };
@@ -59,16 +61,18 @@ BalStatus bal_paths_split(BalPaths *p, const char *base_dir, const char *list, B
     BalText one = {0}, path = {0};
     BalStatus rc = BAL_OK;
     p->n = 0;
-    while (*list && rc >= 0) {
-        const size_t blank = strspn(list, " "), n = strcspn(list + blank, ",");
+    for (size_t n; *list && rc >= 0; list += n + (list[n] == ',')) {
+        const size_t blank = strspn(list, " ");
+        size_t end = n = strcspn(list, ",");
+        while (end > blank && list[end - 1] == ' ') end--;
+        if (end <= blank) continue;
         bal_text_clear(&one);
         bal_text_clear(&path);
-        bal_text_add_n(&one, list + blank, n);
+        bal_text_add_n(&one, list + blank, end - blank);
         rc = bal_text_ok(&one, err);
-        if (rc >= 0) bal_path_join(&path, base_dir, one.data);
+        if (rc >= 0 && base_dir) bal_path_join(&path, base_dir, one.data);
         if (rc >= 0) rc = bal_text_ok(&path, err);
-        if (rc >= 0) rc = bal_paths_add(p, path.data, err);
-        list += blank + n + (list[blank + n] == ',');
+        if (rc >= 0) rc = bal_paths_add(p, base_dir ? path.data : one.data, err);
     }
     bal_text_reset(&one);
     bal_text_reset(&path);
@@ -85,6 +89,17 @@ BalStatus bal_build_path(const BalBuilding *b, const char *name, BalText *path, 
 BalStatus bal_build_given(const BalBuilding *b, const char *name, BalText *path, BalError *err) {
     bal_text_clear(path);
     if (*name) bal_path_join(path, b->spec->base_dir, name);
+    return bal_text_ok(path, err);
+}
+
+bool bal_build_is_file(const char *which) {
+    return strchr(which, '/') || strchr(which, '.');
+}
+
+BalStatus bal_build_named(const BalBuilding *b, const char *which, BalText *path, BalError *err) {
+    if (bal_build_is_file(which)) return bal_build_given(b, which, path, err);
+    bal_text_clear(path);
+    bal_text_add(path, which);
     return bal_text_ok(path, err);
 }
 
@@ -224,34 +239,33 @@ static BalStatus hash_inputs(const BalBuilding *b, const char *list, BalSha256 *
 
 /* "NAME=PATH,NAME=PATH" */
 static BalStatus hash_supplements(const BalBuilding *b, const char *list, BalSha256 *h, BalError *err) {
+    BalPaths p;
+    BAL_TRY(bal_paths_split(&p, NULL, list, err));
     BalStatus rc = BAL_OK;
-    while (*list && rc >= 0) {
-        const size_t n = strcspn(list, ",");
-        char one[BAL_BUILD_PATHS];
-        snprintf(one, sizeof one, "%.*s", (int)n, list);
-        const char *equal = strchr(one, '=');
+    for (int k = 0; k < p.n && rc >= 0; k++) {
+        const char *equal = strchr(p.path[k], '=');
         if (equal) rc = hash_inputs(b, equal + 1, h, err);
-        list += n + (list[n] == ',');
     }
+    bal_paths_reset(&p);
     return rc;
 }
 
-BalStatus bal_build_inputs(const BalBuilding *b, const char *stage, BalSha256 *h, BalError *err) {
+/* Content of the files that the recipe names for a stage. */
+static BalStatus hash_files(const BalBuilding *b, const char *stage, BalSha256 *h, BalError *err) {
     const BalBuildRecipe *r = b->recipe;
     const struct {
         const char *stage, *list;
-    } input[] = {{"clips", r->videos},      {"clips", r->manifest},    {"score", r->reference},
-                 {"score", r->held_out[0]}, {"score", r->held_out[1]}, {"score", r->outputs[0]},
-                 {"score", r->outputs[1]},  {"score", r->weights[0]},  {"score", r->weights[1]},
-                 {"score", r->classes[0]},  {"score", r->classes[1]},  {"triage", r->outputs[0]},
-                 {"triage", r->outputs[1]}, {"estimate", r->scores},   {"noise", r->takedown},
-                 {"select", r->must_keep},  {"export", r->licences}};
+        bool named; /* or the name of what this build has */
+    } input[] = {{"clips", r->videos, false},      {"clips", r->manifest, false},    {"score", r->reference, false},
+                 {"score", r->held_out[0], false}, {"score", r->held_out[1], false}, {"score", r->outputs[0], false},
+                 {"score", r->outputs[1], false},  {"score", r->weights[0], false},  {"score", r->weights[1], false},
+                 {"score", r->classes[0], false},  {"score", r->classes[1], false},  {"score", r->scorer, true},
+                 {"score", r->categories, true},   {"triage", r->outputs[0], false}, {"triage", r->outputs[1], false},
+                 {"triage", r->categories, true},  {"ingest", r->recipe, true},      {"estimate", r->scores, false},
+                 {"noise", r->takedown, false},    {"select", r->must_keep, false},  {"export", r->licences, false}};
     for (size_t k = 0; k < sizeof input / sizeof *input; k++)
-        if (!strcmp(stage, input[k].stage)) BAL_TRY(hash_inputs(b, input[k].list, h, err));
-    if (strchr(r->categories, '/') || strchr(r->categories, '.'))
-        if (!strcmp(stage, "triage")) BAL_TRY(hash_inputs(b, r->categories, h, err));
-    if (strchr(r->recipe, '/') && !strcmp(stage, "ingest")) BAL_TRY(hash_inputs(b, r->recipe, h, err));
-    if (strchr(r->scorer, '/') && !strcmp(stage, "score")) BAL_TRY(hash_inputs(b, r->scorer, h, err));
+        if (!strcmp(stage, input[k].stage) && (!input[k].named || bal_build_is_file(input[k].list)))
+            BAL_TRY(hash_inputs(b, input[k].list, h, err));
     return strcmp(stage, "triage") ? BAL_OK : hash_supplements(b, r->supplement, h, err);
 }
 
@@ -275,7 +289,7 @@ static BalStatus config_of(const BalBuilding *b, const BalBuildStage *s, const c
     bal_sha256_add(&h, chain, 64);
     if (!s->resumes) bal_sha256_add(&h, bal_version(), strlen(bal_version()) + 1); /* the others know by themselves */
     BalStatus rc = hash_options(b, s->options, &h, err);
-    if (rc >= 0) rc = bal_build_inputs(b, s->name, &h, err);
+    if (rc >= 0) rc = hash_files(b, s->name, &h, err);
     bal_sha256_hex(&h, config);
     return rc;
 }

@@ -5,14 +5,14 @@
 #include <avbalance/build.h>
 #include <avbalance/curate.h>
 #include <avbalance/train.h>
-#include "base/hash.h"
 #include "base/text.h"
 
-enum { BAL_MOST_LIST = 32 };
-typedef struct BalPaths { /* a comma-separated list of the recipe, each path from the recipe's folder */
+enum { BAL_MOST_LIST = 64 };
+typedef struct BalPaths { /* a comma-separated list of the recipe */
     char *path[BAL_MOST_LIST];
     int n;
 } BalPaths;
+/* base_dir: where the paths start; NULL: they are no paths, but texts. */
 BAL_MUST_USE BalStatus bal_paths_split(BalPaths *p, const char *base_dir, const char *list, BalError *err);
 void bal_paths_reset(BalPaths *p);
 
@@ -26,6 +26,9 @@ typedef struct BalBuilding {
 BAL_MUST_USE BalStatus bal_build_path(const BalBuilding *b, const char *name, BalText *path, BalError *err);
 /* A path of the recipe; empty stays empty. */
 BAL_MUST_USE BalStatus bal_build_given(const BalBuilding *b, const char *name, BalText *path, BalError *err);
+/* The same of what may also be a name (of a training recipe, a table of categories): that stays as it is. No name of ours has a dot. */
+bool bal_build_is_file(const char *which);
+BAL_MUST_USE BalStatus bal_build_named(const BalBuilding *b, const char *which, BalText *path, BalError *err);
 
 typedef struct BalBuildStage {
     const char *name;
@@ -66,8 +69,5 @@ BAL_MUST_USE BalStatus bal_build_training(const BalBuilding *b, const char *whic
 BAL_MUST_USE BalStatus bal_build_store(const BalBuilding *b, const BalManifest *m, const BalFeatureRecipe *recipe,
                                        const char *name, double val_share, BalError *err);
 BAL_MUST_USE BalStatus bal_build_open_store(const BalBuilding *b, const char *name, BalStore **out, BalError *err);
-
-/* Content of the files that the recipe names for a stage, into its identity. */
-BAL_MUST_USE BalStatus bal_build_inputs(const BalBuilding *b, const char *stage, BalSha256 *h, BalError *err);
 
 #endif

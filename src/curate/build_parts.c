@@ -10,8 +10,6 @@
 #include "base/mem.h"
 #include "curate/build.h"
 
-enum { MOST_SET = 64 };
-
 BalStatus bal_build_load(const BalBuilding *b, const char *name, BalManifest *m, BalError *err) {
     BalText path = {0};
     BalStatus rc = bal_build_path(b, name, &path, err);
@@ -45,27 +43,15 @@ BalStatus bal_build_folder(const BalBuilding *b, const char *name, BalError *err
     return rc;
 }
 
-/* "key=value,key=value" into texts of *text; what they override is a training recipe. */
 BalStatus bal_build_training(const BalBuilding *b, const char *which, const char *set, BalRecipe *out, BalError *err) {
-    BalText text = {0}, path = {0};
-    const char *one[MOST_SET];
-    int n = 0;
-    BalStatus rc = BAL_OK;
-    bal_text_add(&text, set);
-    rc = bal_text_ok(&text, err);
-    for (char *s = text.data; rc >= 0 && s && *s;) {
-        char *comma = strchr(s, ',');
-        if (n == MOST_SET) rc = BAL_FAIL(err, BAL_E_ARG, "more than %d values of a recipe", MOST_SET);
-        if (rc >= 0) one[n++] = s + strspn(s, " ");
-        if (comma) *comma = '\0';
-        s = comma ? comma + 1 : NULL;
-    }
-    bal_text_add(&path, which);
-    if (rc >= 0 && strchr(which, '/')) rc = bal_build_given(b, which, &path, err);
+    BalPaths values;
+    BalText path = {0};
+    BAL_TRY(bal_paths_split(&values, NULL, set, err));
+    BalStatus rc = bal_build_named(b, which, &path, err);
     *out = bal_recipe_default();
-    if (rc >= 0) rc = bal_recipe_load(out, path.data, one, n, err);
+    if (rc >= 0) rc = bal_recipe_load(out, path.data, (const char *const *)values.path, values.n, err);
     if (rc >= 0) out->train.seed += b->recipe->seed;
-    bal_text_reset(&text);
+    bal_paths_reset(&values);
     bal_text_reset(&path);
     return rc;
 }
@@ -93,11 +79,8 @@ BalStatus bal_build_open_store(const BalBuilding *b, const char *name, BalStore 
 }
 
 BalStatus bal_build_categories(const BalBuilding *b, BalCategories *out, BalError *err) {
-    const char *which = b->recipe->categories;
     BalText path = {0};
-    bal_text_add(&path, which);
-    BalStatus rc =
-        strchr(which, '/') || strchr(which, '.') ? bal_build_given(b, which, &path, err) : bal_text_ok(&path, err);
+    BalStatus rc = bal_build_named(b, b->recipe->categories, &path, err);
     if (rc >= 0) rc = bal_categories_load(out, path.data, err);
     bal_text_reset(&path);
     return rc;

@@ -89,6 +89,7 @@ static const BalOption OPTIONS[] = {
     YES_NO("select.run", "true", select, "cut down to the largest balanced subset"),
     {"select.policy", "ratio", "what balanced means", BAL_OPT_ENUM, AT(policy), 0, 0, POLICIES},
     INT("select.bins", "20", bins, 200, "of the discrepancy, an even number"),
+    INT("select.level", "0", level, 1e12, "waterfill: most clips per bin"),
     REAL("select.ratio", "1.5", ratio, 1000, "ratio, plane: largest bin by smallest"),
     REAL("select.tolerance", "0", tolerance, 0.999, "strict: bins may differ by this share"),
     INT("select.class_min", "0", class_min, 1e12, "fewest clips of a class"),
@@ -105,17 +106,6 @@ static const BalOption OPTIONS[] = {
 
 const BalOption *bal_build_options(void) {
     return OPTIONS;
-}
-
-static BalStatus set_one(BalBuildRecipe *r, const char *text, BalError *err) {
-    const BalOptionSet set = {OPTIONS, r};
-    const char *equal = strchr(text, '=');
-    char name[64];
-    if (!equal || equal == text || (size_t)(equal - text) >= sizeof name)
-        return BAL_FAIL(err, BAL_E_ARG, "override \"%s\" is not of the form key=value", text);
-    memcpy(name, text, (size_t)(equal - text));
-    name[equal - text] = '\0';
-    return bal_options_set(&set, 1, name, equal + 1, err);
 }
 
 static BalStatus check(const BalBuildRecipe *r, const char *path, BalError *err) {
@@ -150,7 +140,7 @@ BalStatus bal_build_recipe_load(BalBuildRecipe *r, const char *path, const char 
     bal_options_default(OPTIONS, made);
     const BalOptionSet options = {OPTIONS, made};
     BalStatus rc = bal_options_load(&options, 1, path, err);
-    for (int i = 0; i < n_set && rc >= 0; i++) rc = set_one(made, set[i], err);
+    for (int i = 0; i < n_set && rc >= 0; i++) rc = bal_options_assign(&options, 1, set[i], err);
     if (rc >= 0) rc = check(made, path, err);
     if (rc >= 0) *r = *made;
     bal_free(made);

@@ -122,14 +122,11 @@ static BalStatus set_cap(const BalBuilding *b, Sources *s, const char *one, BalE
 
 static BalStatus each_of(const BalBuilding *b, Sources *s, const char *list,
                          BalStatus (*fn)(const BalBuilding *, Sources *, const char *, BalError *), BalError *err) {
+    BalPaths p;
+    BAL_TRY(bal_paths_split(&p, NULL, list, err));
     BalStatus rc = BAL_OK;
-    while (*list && rc >= 0) {
-        char one[BAL_BUILD_PATHS];
-        const size_t blank = strspn(list, " "), n = strcspn(list + blank, ",");
-        snprintf(one, sizeof one, "%.*s", (int)n, list + blank);
-        rc = fn(b, s, one, err);
-        list += blank + n + (list[blank + n] == ',');
-    }
+    for (int k = 0; k < p.n && rc >= 0; k++) rc = fn(b, s, p.path[k], err);
+    bal_paths_reset(&p);
     return rc;
 }
 
@@ -393,6 +390,7 @@ BalStatus bal_build_select(const BalBuilding *b, BalError *err) {
     BAL_TRY_OR(done, bal_build_path(b, "select", &dir, err));
     spec.policy = (BalPolicy)r->policy;
     spec.bins = (int)r->bins;
+    spec.level = r->level;
     spec.ratio = r->ratio;
     spec.tolerance = r->tolerance;
     spec.class_min = r->class_min;

@@ -187,22 +187,12 @@ static BalStatus load_named(const Sets *s, const char *name, BalError *err) {
     return BAL_E_ARG;
 }
 
-static BalStatus override(const Sets *s, const char *set, BalError *err) {
-    const char *eq = strchr(set, '=');
-    char name[64];
-    if (!eq || eq == set || (size_t)(eq - set) >= sizeof name)
-        return BAL_FAIL(err, BAL_E_ARG, "override \"%s\" is not of the form key=value", set);
-    memcpy(name, set, (size_t)(eq - set));
-    name[eq - set] = '\0';
-    return bal_options_set(s->set, s->n, name, eq + 1, err);
-}
-
 static BalStatus load(const Sets *s, const char *which, const char *const *set, int n_set, BalError *err) {
     if (which && (strchr(which, '/') || bal_has_suffix(which, ".yaml") || bal_has_suffix(which, ".yml")))
         BAL_TRY(bal_options_load(s->set, s->n, which, err));
     else if (which)
         BAL_TRY(load_named(s, which, err));
-    for (int i = 0; i < n_set; i++) BAL_TRY(override(s, set[i], err));
+    for (int i = 0; i < n_set; i++) BAL_TRY(bal_options_assign(s->set, s->n, set[i], err));
     return BAL_OK;
 }
 

@@ -33,3 +33,4 @@
 2	-	holds something else than a build	mkdir keep; echo x >keep/mine; $A build r.yaml -o keep -f -q
 0	^x$	-	cat keep/mine
 0	-	^export +done$	$A build r.yaml -o out -f >/dev/null
+0	"policy": "waterfill"	-	$A build r.yaml -o out --set select.policy=waterfill --set select.level=9 -q --json

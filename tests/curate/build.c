@@ -82,6 +82,34 @@ static void test_what_is_done_again(void **state) {
     expect(NULL, 0, "wwdddddd");
 }
 
+/* Files of the recipe lie in its folder, also those that might be names; what they hold, and what uses them, is seen to change. */
+static void test_files_of_the_recipe(void **state) {
+    (void)state;
+    BalError err;
+    BalText t = {0};
+    char dir[256];
+    snprintf(dir, sizeof dir, "%s/out", scratch_dir);
+    make_inputs();
+    assert_ok(bal_remove_tree(dir, &err));
+    bal_text_add(&t, "id,label,u_audio,u_visual\n");
+    for (int i = 0; i < N; i++) bal_text_f(&t, "c%02d,dog,0.%d,0.%d\n", i, 10 + i, 90 - i);
+    write_text("s.csv", &t);
+    expect((const char *[]){"triage.run=no", "estimate.scores=s.csv"}, 2, "dddddddd");
+    expect(NULL, 0, "wddddddd"); /* scorers are asked only now */
+    bal_text_clear(&t);
+    bal_text_add(&t, "key\tdisplay\tside\tclass\n");
+    for (int k = 0; k < 4; k++)
+        bal_text_f(&t, "%s\t\t%s\t%s\n", k / 2 ? "dog" : "cat", k % 2 ? "audio" : "visual", k / 2 ? "dog" : "cat");
+    write_text("categories.tsv", &t);
+    expect((const char *[]){"triage.categories=categories.tsv"}, 1, "wddwwwwd");
+    bal_text_add(&t, "# a remark\n");
+    write_text("categories.tsv", &t);
+    expect((const char *[]){"triage.categories=categories.tsv"}, 1, "wddwwwww");
+    assert_fails(build(dir, (const char *[]){"estimate.run=yes", "estimate.recipe=none.yaml"}, 2, &err), BAL_E_IO,
+                 scratch_dir);
+    bal_text_reset(&t);
+}
+
 /* Whoever changes an output has it made again; a journal that is not there is a folder of something else. */
 static void test_outputs_are_compared(void **state) {
     (void)state;
@@ -159,7 +187,10 @@ static void test_faults(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_is_done_again),
-                                       cmocka_unit_test(test_outputs_are_compared), cmocka_unit_test(test_splits),
-                                       cmocka_unit_test(test_policies), cmocka_unit_test(test_faults)};
+                                       cmocka_unit_test(test_files_of_the_recipe),
+                                       cmocka_unit_test(test_outputs_are_compared),
+                                       cmocka_unit_test(test_splits),
+                                       cmocka_unit_test(test_policies),
+                                       cmocka_unit_test(test_faults)};
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }
