@@ -7,8 +7,7 @@
 #include "base/mem.h"
 #include "cli/command.h"
 #include "curate/triage.h"
-
-enum { MOST_SOURCES = 16 };
+#include "curate/triage_sources.h"
 
 typedef struct Triage {
     const char *out, *categories, *source, *media_dir, *temperature[BAL_SIDES];
@@ -19,62 +18,19 @@ typedef struct Triage {
     bool retopic, no_foreign_test;
 } Triage;
 
-typedef struct Sources { /* of the clips; names are copies */
-    BalTriageSource source[MOST_SOURCES];
-    BalManifest manifest[MOST_SOURCES];
-    BalText name[MOST_SOURCES];
-    int n;
-} Sources;
-
-static void sources_close(Sources *s) {
-    for (int k = 0; k < s->n; k++) {
-        bal_manifest_reset(&s->manifest[k]);
-        bal_text_reset(&s->name[k]);
-    }
-}
-
-static BalStatus add_source(Sources *s, const BalCli *cli, const char *name, size_t n, const char *path,
-                            const char *media_dir, BalError *err) {
+static BalStatus open_sources(BalTriageSources *s, const BalCli *cli, const Triage *a, BalError *err) {
     BalManifestSpec spec = bal_manifest_spec_default();
-    if (s->n == MOST_SOURCES) return BAL_FAIL(err, BAL_E_ARG, "at most %d supplements are possible", MOST_SOURCES - 1);
-    const int k = s->n++;
-    bal_text_add_n(&s->name[k], name, n);
-    BAL_TRY(bal_text_ok(&s->name[k], err));
-    for (int i = 0; i < k; i++)
-        if (!strcmp(s->name[i].data, s->name[k].data))
-            return BAL_FAIL(err, BAL_E_ARG, "two sources are called \"%s\"; name them apart", s->name[k].data);
-    spec.media_dir = media_dir;
-    BalStatus rc = bal_manifest_load(&s->manifest[k], path, &spec, err);
-    if (rc < 0) return rc;
-    if (cli->verbose && s->manifest[k].note && *s->manifest[k].note) bal_cli_note(cli, "%s", s->manifest[k].note);
-    s->source[k] =
-        (BalTriageSource){s->name[k].data, &s->manifest[k], k ? bal_triage_usual_cap(s->name[k].data) : -1, NULL};
-    return BAL_OK;
-}
-
-static BalStatus set_cap(Sources *s, const char *text, BalError *err) {
-    const char *equal = strchr(text, '=');
-    int64_t n;
-    if (!equal || !bal_parse_i64(equal + 1, &n) || n < 0)
-        return BAL_FAIL(err, BAL_E_ARG, "--cap %s: give NAME=N, such as vgg=8000", text);
-    for (int k = 1; k < s->n; k++)
-        if (strlen(s->source[k].name) == (size_t)(equal - text) && bal_has_prefix(text, s->source[k].name)) {
-            s->source[k].cap = n;
-            return BAL_OK;
-        }
-    return BAL_FAIL(err, BAL_E_ARG, "--cap %s: no supplement has this name", text);
-}
-
-static BalStatus open_sources(Sources *s, const BalCli *cli, const Triage *a, BalError *err) {
-    BAL_TRY(add_source(s, cli, a->source, strlen(a->source), cli->args[0], a->media_dir, err));
-    for (int k = 0; k < a->supplement.n; k++) {
-        const char *text = a->supplement.v[k], *equal = strchr(text, '=');
-        if (!equal || equal == text)
-            return BAL_FAIL(err, BAL_E_ARG, "--supplement %s: give NAME=MANIFEST, such as vgg=vggsound.csv", text);
-        BAL_TRY(add_source(s, cli, text, (size_t)(equal - text), equal + 1, NULL, err));
-    }
-    for (int k = 0; k < a->cap.n; k++) BAL_TRY(set_cap(s, a->cap.v[k], err));
-    return BAL_OK;
+    BalManifest m = {0};
+    spec.media_dir = a->media_dir;
+    BalStatus rc = bal_manifest_load(&m, cli->args[0], &spec, err);
+    if (rc >= 0) rc = bal_triage_sources_own(s, a->source, &m, NULL, err);
+    bal_manifest_reset(&m);
+    for (int k = 0; k < a->supplement.n && rc >= 0; k++)
+        rc = bal_triage_sources_supplement(s, "--supplement", "", a->supplement.v[k], err);
+    for (int k = 0; k < a->cap.n && rc >= 0; k++) rc = bal_triage_sources_cap(s, "--cap", a->cap.v[k], err);
+    for (int k = 0; k < s->n && rc >= 0 && cli->verbose; k++)
+        if (s->manifest[k].note && *s->manifest[k].note) bal_cli_note(cli, "%s", s->manifest[k].note);
+    return rc;
 }
 
 /* A number, or the file that `calibrate` wrote. */
@@ -92,7 +48,8 @@ static BalStatus temperature(const char *text, double *out, BalError *err) {
                     text);
 }
 
-static BalStatus triage(BalCli *cli, const Triage *a, const Sources *s, const BalTriageSpec *spec, BalError *err) {
+static BalStatus triage(BalCli *cli, const Triage *a, const BalTriageSources *s, const BalTriageSpec *spec,
+                        BalError *err) {
     BalTriage t = {0};
     BAL_TRY(bal_triage(&t, s->source, s->n, spec, err));
     BalStatus rc = bal_triage_save(&t, a->out, err);
@@ -111,7 +68,7 @@ static BalStatus run(BalCli *cli, BalError *err) {
     const Triage *a = cli->self;
     BalTriageSpec spec = bal_triage_spec_default();
     BalCategories categories = {0};
-    Sources *s = NULL;
+    BalTriageSources *s = NULL;
     BalText marker = {0};
     bal_path_join(&marker, a->out, "triage.json");
     BalStatus rc = bal_text_ok(&marker, err);
@@ -133,7 +90,7 @@ static BalStatus run(BalCli *cli, BalError *err) {
     if (rc >= 0) rc = bal_alloc(&s, 1, sizeof *s, err);
     if (rc >= 0) rc = open_sources(s, cli, a, err);
     if (rc >= 0) rc = triage(cli, a, s, &spec, err);
-    if (s) sources_close(s);
+    if (s) bal_triage_sources_reset(s);
     bal_free(s);
     bal_categories_reset(&categories);
     bal_text_reset(&marker);

@@ -161,10 +161,13 @@ static BalStatus make_rows(BalBuildExport *e, BalError *err) {
 
 /* ---- writing ---- */
 
-/* No cell may hold what ends one. */
-static void cell(BalText *out, const char *s) {
+void bal_build_cell(BalText *out, const char *s, char end) {
     for (; *s; s++) bal_text_char(out, *s == '\t' || *s == '\n' || *s == '\r' ? ' ' : *s);
-    bal_text_char(out, '\t');
+    bal_text_char(out, end);
+}
+
+static void cell(BalText *out, const char *s) {
+    bal_build_cell(out, s, '\t');
 }
 
 static void milliseconds(BalText *out, double s) {
@@ -201,11 +204,7 @@ void bal_build_manifest_tsv(const BalBuildExport *e, BalText *out) {
 }
 
 static BalStatus put(const BalBuildExport *e, const char *name, BalText *text, BalError *err) {
-    BalText path = {0};
-    BalStatus rc = bal_text_ok(text, err);
-    if (rc >= 0) rc = bal_build_path(e->b, name, &path, err);
-    if (rc >= 0) rc = bal_file_write(path.data, bal_text_str(text), text->len, err);
-    bal_text_reset(&path);
+    BalStatus rc = bal_build_write(e->b, name, text, err);
     bal_text_clear(text);
     return rc;
 }
@@ -232,13 +231,14 @@ static bool on_youtube(const BalBuildRow *r) {
     return !isnan(r->start_s) && strlen(r->video) == 11 && bal_youtube_prefix(bal_field(r->video));
 }
 
-/* VGG-Sound: ytid,start,"label",split without a header; Kinetics: with one. Seconds are whole ones in both. */
+/* VGG-Sound: ytid,start,label,split without a header; Kinetics: with one. Seconds are whole ones in both. */
 static BalStatus write_dialects(const BalBuildExport *e, BalText *text, BalError *err) {
     for (int64_t i = 0; i < e->n; i++) {
         const BalBuildRow *r = &e->row[i];
         if (!on_youtube(r)) continue;
-        bal_text_f(text, "%s,%lld,\"%s\",%s\n", r->video, (long long)floor(r->start_s), r->category,
-                   bal_split_name(r->split));
+        bal_text_f(text, "%s,%lld,", r->video, (long long)floor(r->start_s));
+        bal_csv_quote(text, r->category);
+        bal_text_f(text, ",%s\n", bal_split_name(r->split));
     }
     BAL_TRY(put(e, "vggsound.csv", text, err));
     bal_text_add(text, "label,youtube_id,time_start,time_end,split\n");
@@ -368,6 +368,7 @@ BalStatus bal_build_export(const BalBuilding *b, BalError *err) {
     bal_scores_reset(&e->scores);
     bal_text_reset(&e->rejects);
     bal_text_reset(&text);
+    bal_free(e->count);
     bal_free(e->row);
     bal_free(e);
     return rc;

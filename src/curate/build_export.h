@@ -18,6 +18,11 @@ typedef struct BalBuildRow { /* a clip of the dataset; texts are of manifest, ta
     uint64_t key;
 } BalBuildRow;
 
+typedef struct BalRejectCount {
+    char stage[24], rule[48];
+    int64_t n;
+} BalRejectCount;
+
 typedef struct BalBuildExport {
     const BalBuilding *b;
     BalManifest manifest; /* of triage */
@@ -25,14 +30,14 @@ typedef struct BalBuildExport {
     BalScores before, scores; /* of estimate, and without noise */
     BalBuildRow *row;         /* [n] by id */
     int64_t n;
-    BalText rejects; /* rejects.tsv */
-    struct BalRejectCount {
-        char stage[24], rule[48];
-        int64_t n;
-    } count[64]; /* of rejects, by stage and rule */
+    BalText rejects;       /* rejects.tsv */
+    BalRejectCount *count; /* [n_counts] of rejects, by stage and rule */
+    size_t count_cap;
     int n_counts;
 } BalBuildExport;
 
+/* A cell and what ends it, a tab or the end of the line: neither is left within. */
+void bal_build_cell(BalText *out, const char *s, char end);
 void bal_build_manifest_tsv(const BalBuildExport *e, BalText *out);
 BAL_MUST_USE BalStatus bal_build_card(const BalBuildExport *e, BalText *out, BalError *err);   /* croissant.json */
 BAL_MUST_USE BalStatus bal_build_report(const BalBuildExport *e, BalText *out, BalError *err); /* report.json */

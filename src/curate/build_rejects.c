@@ -21,33 +21,28 @@ typedef struct Lines {
     BalBuildExport *e;
 } Lines;
 
-static void cell(BalText *out, const char *s) {
-    for (; *s; s++) bal_text_char(out, *s == '\t' || *s == '\n' || *s == '\r' ? ' ' : *s);
-}
-
-static void count(BalBuildExport *e, const char *stage, const char *rule) {
+static BalStatus count(BalBuildExport *e, const char *stage, const char *rule, BalError *err) {
     for (int k = 0; k < e->n_counts; k++)
         if (!strcmp(e->count[k].stage, stage) && !strcmp(e->count[k].rule, rule)) {
             e->count[k].n++;
-            return;
+            return BAL_OK;
         }
-    if (e->n_counts == 64) return;
-    struct BalRejectCount *c = &e->count[e->n_counts++];
+    BAL_TRY(bal_grow(&e->count, &e->count_cap, (size_t)e->n_counts + 1, sizeof *e->count, err));
+    BalRejectCount *c = &e->count[e->n_counts++];
+    *c = (BalRejectCount){.n = 1};
     snprintf(c->stage, sizeof c->stage, "%s", stage);
     snprintf(c->rule, sizeof c->rule, "%s", rule);
-    c->n = 1;
+    return BAL_OK;
 }
 
 static BalStatus add(Lines *l, const char *id, const char *stage, const char *rule, const char *values, BalError *err) {
     BAL_TRY(bal_grow(&l->line, &l->cap, (size_t)l->n + 1, sizeof *l->line, err));
     l->line[l->n++].at = l->text.len;
-    cell(&l->text, id);
-    bal_text_f(&l->text, "\t%s\t", stage);
-    cell(&l->text, rule);
-    bal_text_char(&l->text, '\t');
-    cell(&l->text, values);
-    bal_text_char(&l->text, '\0');
-    count(l->e, stage, rule);
+    bal_build_cell(&l->text, id, '\t');
+    bal_build_cell(&l->text, stage, '\t');
+    bal_build_cell(&l->text, rule, '\t');
+    bal_build_cell(&l->text, values, '\0');
+    BAL_TRY(count(l->e, stage, rule, err));
     return bal_text_ok(&l->text, err);
 }
 
@@ -108,7 +103,7 @@ static int by_text(const void *x, const void *y) {
 }
 
 static int by_stage_and_rule(const void *x, const void *y) {
-    const struct BalRejectCount *a = x, *b = y;
+    const BalRejectCount *a = x, *b = y;
     const int order = strcmp(a->stage, b->stage);
     return order ? order : strcmp(a->rule, b->rule);
 }
@@ -125,7 +120,7 @@ BalStatus bal_build_rejects(BalBuildExport *e, BalError *err) {
     BAL_TRY_OR(done, add_unselected(&l, err));
     for (int64_t i = 0; i < l.n; i++) l.line[i].text = l.text.data + l.line[i].at;
     if (l.n) qsort(l.line, (size_t)l.n, sizeof *l.line, by_text);
-    qsort(e->count, (size_t)e->n_counts, sizeof *e->count, by_stage_and_rule);
+    if (e->n_counts) qsort(e->count, (size_t)e->n_counts, sizeof *e->count, by_stage_and_rule);
     bal_text_add(&e->rejects, "id\tstage\trule\tvalues\n");
     for (int64_t i = 0; i < l.n; i++) bal_text_f(&e->rejects, "%s\n", l.line[i].text);
     rc = bal_text_ok(&e->rejects, err);

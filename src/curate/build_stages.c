@@ -17,6 +17,7 @@
 #include "curate/key.h"
 #include "curate/run_folders.h"
 #include "curate/sheet.h"
+#include "curate/triage_sources.h"
 
 /* ---- clips ---- */
 
@@ -83,50 +84,21 @@ BalStatus bal_build_clips(const BalBuilding *b, BalError *err) {
 
 /* ---- triage ---- */
 
-typedef struct Sources { /* candidates, then supplements */
-    BalTriageSource source[BAL_MOST_LIST];
-    BalManifest manifest[BAL_MOST_LIST];
-    char name[BAL_MOST_LIST][33];
-    double *place; /* of the candidates */
-    int n;
-} Sources;
-
-static BalStatus add_supplement(const BalBuilding *b, Sources *s, const char *one, BalError *err) {
-    const char *equal = strchr(one, '=');
-    BalText path = {0};
-    if (!equal || equal == one || equal - one > 32 || s->n == BAL_MOST_LIST)
-        return BAL_FAIL(err, BAL_E_ARG, "triage.supplement: \"%s\" is not NAME=MANIFEST, or there are too many", one);
-    const int k = s->n;
-    snprintf(s->name[k], sizeof s->name[k], "%.*s", (int)(equal - one), one);
-    BalStatus rc = bal_build_given(b, equal + 1, &path, err);
-    if (rc >= 0) rc = bal_manifest_load(&s->manifest[k], path.data, NULL, err);
-    bal_text_reset(&path);
-    if (rc < 0) return rc;
-    s->source[k] = (BalTriageSource){s->name[k], &s->manifest[k], bal_triage_usual_cap(s->name[k]), NULL};
-    s->n++;
-    return BAL_OK;
-}
-
-static BalStatus set_cap(const BalBuilding *b, Sources *s, const char *one, BalError *err) {
-    const char *equal = strchr(one, '=');
-    int64_t cap;
-    (void)b;
-    for (int k = 1; k < s->n && equal; k++)
-        if (strlen(s->name[k]) == (size_t)(equal - one) && bal_has_prefix(one, s->name[k]) &&
-            bal_parse_i64(equal + 1, &cap) && cap >= 0) {
-            s->source[k].cap = cap;
-            return BAL_OK;
-        }
-    return BAL_FAIL(err, BAL_E_ARG, "triage.cap: \"%s\" is not NAME=N of a supplement", one);
-}
-
-static BalStatus each_of(const BalBuilding *b, Sources *s, const char *list,
-                         BalStatus (*fn)(const BalBuilding *, Sources *, const char *, BalError *), BalError *err) {
-    BalPaths p;
-    BAL_TRY(bal_paths_split(&p, NULL, list, err));
-    BalStatus rc = BAL_OK;
-    for (int k = 0; k < p.n && rc >= 0; k++) rc = fn(b, s, p.path[k], err);
-    bal_paths_reset(&p);
+static BalStatus open_sources(const BalBuilding *b, BalTriageSources *s, double **place, BalError *err) {
+    const BalBuildRecipe *r = b->recipe;
+    BalManifest m = {0};
+    BalPaths supplement = {.n = 0}, cap = {.n = 0};
+    BalStatus rc = bal_build_load(b, "candidates.csv", &m, err);
+    if (rc >= 0) rc = find_places(b, &m, place, err);
+    if (rc >= 0) rc = bal_triage_sources_own(s, r->origin, &m, *place, err);
+    if (rc >= 0) rc = bal_paths_split(&supplement, NULL, r->supplement, err);
+    if (rc >= 0) rc = bal_paths_split(&cap, NULL, r->cap, err);
+    for (int k = 0; k < supplement.n && rc >= 0; k++)
+        rc = bal_triage_sources_supplement(s, "triage.supplement:", b->spec->base_dir, supplement.path[k], err);
+    for (int k = 0; k < cap.n && rc >= 0; k++) rc = bal_triage_sources_cap(s, "triage.cap:", cap.path[k], err);
+    bal_manifest_reset(&m);
+    bal_paths_reset(&supplement);
+    bal_paths_reset(&cap);
     return rc;
 }
 
@@ -142,7 +114,7 @@ static BalStatus read_temperatures(const BalBuilding *b, double t[BAL_SIDES], Ba
     return rc;
 }
 
-static BalStatus triage(const BalBuilding *b, Sources *s, BalError *err) {
+static BalStatus triage(const BalBuilding *b, const BalTriageSources *s, BalError *err) {
     const BalBuildRecipe *r = b->recipe;
     BalTriageSpec spec = bal_triage_spec_default();
     BalCategories categories = {0};
@@ -177,7 +149,8 @@ static BalStatus triage(const BalBuilding *b, Sources *s, BalError *err) {
 
 BalStatus bal_build_triage(const BalBuilding *b, BalError *err) {
     BalManifest m = {0};
-    Sources *s = NULL;
+    BalTriageSources *s = NULL;
+    double *place = NULL;
     if (!b->recipe->triage) {
         BalStatus rc = bal_build_load(b, "candidates.csv", &m, err);
         if (rc >= 0) rc = bal_build_folder(b, "triage", err);
@@ -186,15 +159,10 @@ BalStatus bal_build_triage(const BalBuilding *b, BalError *err) {
         return rc;
     }
     BAL_TRY(bal_alloc(&s, 1, sizeof *s, err));
-    BalStatus rc = bal_build_load(b, "candidates.csv", &s->manifest[0], err);
-    if (rc >= 0) rc = find_places(b, &s->manifest[0], &s->place, err);
-    s->source[0] = (BalTriageSource){b->recipe->origin, &s->manifest[0], -1, s->place};
-    s->n = 1;
-    if (rc >= 0) rc = each_of(b, s, b->recipe->supplement, add_supplement, err);
-    if (rc >= 0) rc = each_of(b, s, b->recipe->cap, set_cap, err);
+    BalStatus rc = open_sources(b, s, &place, err);
     if (rc >= 0) rc = triage(b, s, err);
-    for (int k = 0; k < s->n; k++) bal_manifest_reset(&s->manifest[k]);
-    bal_free(s->place);
+    bal_triage_sources_reset(s);
+    bal_free(place);
     bal_free(s);
     return rc;
 }

@@ -34,3 +34,9 @@
 0	^x$	-	cat keep/mine
 0	-	^export +done$	$A build r.yaml -o out -f >/dev/null
 0	"policy": "waterfill"	-	$A build r.yaml -o out --set select.policy=waterfill --set select.level=9 -q --json
+# labels with commas and quotes stay one field of the lists that others read
+0	-	-	for f in m a v; do sed 's/dog/"say ""hi"", dog"/' $f.csv >q$f.csv; done
+0	-	-	awk -F, 'NR == 1 {print $0 ",start,duration"; next} {sub(/v[0-9]+$/, sprintf("abcdefgh%03d", NR)); print $0 ",10,10"}' qm.csv >q.csv; mv q.csv qm.csv
+0	*	-	sed 's/: \([mav]\)\.csv/: q\1.csv/g' r.yaml >q.yaml; $A build q.yaml -o q -q
+0	^abcdefgh...,10,"say ""hi"", dog",(train|val|test)$	-	cat q/vggsound.csv
+0	^"say ""hi"", dog",abcdefgh...,10,20,	-	cat q/kinetics.csv

@@ -13,6 +13,7 @@
 2	-	outputs of both scorers are needed; those of the visual one	$A triage m.csv --audio a.csv -o bad
 2	-	--supplement vgg: give NAME=MANIFEST	$A triage m.csv --audio a.csv --visual v.csv -o bad --supplement vgg
 2	-	--cap vgg=8: no supplement has this name	$A triage m.csv --audio a.csv --visual v.csv -o bad --cap vgg=8
+2	-	two sources are called "own"	$A triage m.csv --audio a.csv --visual v.csv -o bad --supplement own=m.csv
 2	-	"0" is no temperature	$A triage m.csv --audio a.csv --visual v.csv -o bad --audio-temperature 0
 3	-	neither a category nor a class	$A triage m.csv --audio a.csv --visual v.csv -o bad --categories balanced-av
 2	-	there are no categories "balanced"	$A triage m.csv --audio a.csv --visual v.csv -o bad --categories balanced
