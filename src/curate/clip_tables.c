@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/csv.h"
+#include "base/file_set.h"
 #include "curate/clip_work.h"
-#include "curate/tables.h"
 
 enum { CLIPS, VIDEOS, REJECTS, MANIFEST, N_TABLES };
 static const char *const name[N_TABLES] = {"clips.csv", "videos.csv", "rejects.csv", "manifest.csv"},
@@ -18,7 +18,7 @@ static const char *const name[N_TABLES] = {"clips.csv", "videos.csv", "rejects.c
 
 typedef struct Tables {
     BalClipWork *w;
-    BalTable table[N_TABLES];
+    BalText table[N_TABLES];
     BalNameSet kept; /* files */
 } Tables;
 
@@ -35,7 +35,7 @@ static const char *video_id(const BalClipWork *w, const BalClipWish *wish) {
 /* ---- rows ---- */
 
 static void add_reject(Tables *t, const char *id, const BalClipWish *wish, const BalSpan *at, const BalNo *no) {
-    BalText *r = &t->table[REJECTS].text;
+    BalText *r = &t->table[REJECTS];
     field(r, id);
     field(r, *wish->path ? wish->path : wish->youtube);
     if (at->end_ms)
@@ -48,7 +48,7 @@ static void add_reject(Tables *t, const char *id, const BalClipWish *wish, const
 }
 
 static BalStatus add_clip(Tables *t, const BalClipWish *wish, const BalMade *m, BalError *err) {
-    BalText *c = &t->table[CLIPS].text, *f = &t->table[MANIFEST].text;
+    BalText *c = &t->table[CLIPS], *f = &t->table[MANIFEST];
     int64_t number;
     bool added;
     field(c, m->id);
@@ -88,7 +88,7 @@ static void add_video(Tables *t, int64_t index) {
     const BalClipWork *w = t->w;
     const BalCutVideo *v = &w->video[index];
     const BalClipWish *first = &w->list.wish[w->order[v->first_wish]];
-    BalText *r = &t->table[VIDEOS].text;
+    BalText *r = &t->table[VIDEOS];
     int64_t clips = 0, rejected = 0;
     for (int64_t k = 0; k < v->n_wishes; k++) {
         const BalDone *d = &w->done[w->order[v->first_wish + k]];
@@ -126,15 +126,14 @@ static BalStatus remove_others(Tables *t, BalError *err) {
 BalStatus bal_clip_tables(BalClipWork *w, BalError *err) {
     Tables t = {.w = w};
     BalStatus rc = BAL_OK;
-    for (int i = 0; i < N_TABLES; i++) {
-        t.table[i].name = name[i];
-        bal_text_add(&t.table[i].text, header[i]);
-    }
+    BalFileSet files = {.dir = w->dir};
+    for (int i = 0; i < N_TABLES; i++) bal_text_add(&t.table[i], header[i]);
     for (int64_t i = 0; i < w->list.n && rc == BAL_OK; i++) rc = add_wish(&t, i, err);
     for (int64_t i = 0; i < w->list.n_videos; i++) add_video(&t, i);
     if (rc == BAL_OK) rc = remove_others(&t, err);
-    if (rc == BAL_OK) rc = bal_tables_write(t.table, N_TABLES, w->dir, err);
-    bal_tables_reset(t.table, N_TABLES);
+    for (int i = 0; i < N_TABLES && rc == BAL_OK; i++) rc = bal_file_set_add(&files, name[i], &t.table[i], err);
+    rc = bal_file_set_end(&files, rc, err);
+    for (int i = 0; i < N_TABLES; i++) bal_text_reset(&t.table[i]);
     bal_name_set_reset(&t.kept);
     return rc;
 }

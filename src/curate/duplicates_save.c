@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "base/csv.h"
+#include "base/file_set.h"
 #include "base/mem.h"
 #include "curate/duplicates.h"
 #include "curate/rejects.h"
-#include "curate/tables.h"
 
 enum { PAIRS, GROUPS, REJECTS, LEAKS, N_TABLES };
 static const char *const name[N_TABLES] = {"pairs.csv", "groups.csv", "rejects.csv", "leaks.csv"},
@@ -164,23 +164,23 @@ static BalStatus save_manifest(const BalDuplicates *d, const char *path, BalErro
 }
 
 BalStatus bal_duplicates_save(BalDuplicates *d, const char *dir, BalError *err) {
-    BalTable t[N_TABLES] = {{0}};
-    BalText path = {0};
+    BalText t[N_TABLES] = {{0}}, path = {0};
+    BalFileSet files = {.dir = dir};
     BalStatus rc;
-    for (int i = 0; i < N_TABLES; i++) {
-        t[i].name = name[i];
-        bal_text_add(&t[i].text, header[i]);
-    }
-    for (int64_t k = 0; k < d->pairs.n; k++) add_pair(d, &d->pairs.at[k], &t[PAIRS].text);
-    BAL_TRY_OR(done, add_groups(d, &t[GROUPS].text, err));
-    BAL_TRY_OR(done, add_rejects(d, &t[REJECTS].text, err));
-    BAL_TRY_OR(done, add_leaks(d, &t[LEAKS].text, err));
-    BAL_TRY_OR(done, bal_tables_write(t, N_TABLES, dir, err));
+    for (int i = 0; i < N_TABLES; i++) bal_text_add(&t[i], header[i]);
+    for (int64_t k = 0; k < d->pairs.n; k++) add_pair(d, &d->pairs.at[k], &t[PAIRS]);
+    BAL_TRY_OR(done, add_groups(d, &t[GROUPS], err));
+    BAL_TRY_OR(done, add_rejects(d, &t[REJECTS], err));
+    BAL_TRY_OR(done, add_leaks(d, &t[LEAKS], err));
+    for (int i = 0; i < N_TABLES; i++) BAL_TRY_OR(done, bal_file_set_add(&files, name[i], &t[i], err));
+    bal_file_set_without(&files, "manifest.csv"); /* that comes last */
+    BAL_TRY_OR(done, bal_file_set_end(&files, BAL_OK, err));
     bal_path_join(&path, dir, "manifest.csv");
     BAL_TRY_OR(done, bal_text_ok(&path, err));
     rc = save_manifest(d, path.data, err);
 done:
-    bal_tables_reset(t, N_TABLES);
+    rc = bal_file_set_end(&files, rc, err);
+    for (int i = 0; i < N_TABLES; i++) bal_text_reset(&t[i]);
     bal_text_reset(&path);
     return rc;
 }

@@ -1,10 +1,9 @@
-/* A selection as a folder. All files are on the disk under temporary names before the first is put in place, so that a full disk leaves
- * none; select.json comes last and is the first to go, so that where it stands the others are its own. */
+/* A selection as a folder, select.json last. */
 #include <math.h>
 #include <stdio.h>
 
 #include "base/csv.h"
-#include "base/file.h"
+#include "base/file_set.h"
 #include "base/hash.h"
 #include "curate/certificate.h"
 #include "curate/rejects.h"
@@ -77,66 +76,39 @@ enum { LIST, TABLE, CERTIFICATE, FRONTIER, SHORTAGE, REJECTS, LAST, OUTPUTS };
 static const char *const names[OUTPUTS] = {"selected.txt", "selected.csv", "certificate.json", "frontier.csv",
                                            "shortage.csv", "rejects.csv",  "select.json"};
 
-typedef struct Save {
-    const BalSelectResult *s;
-    const BalSelectMore *more;
-    const char *dir;
-    bool wanted[OUTPUTS];
-    char sha256[65]; /* of the table, for the certificate behind it */
-    BalWriter *w[OUTPUTS];
-} Save;
-
-static void make(Save *v, int i, BalText *out) {
-    if (i == LIST) make_list(v->s, out);
-    if (i == TABLE) bal_picks_csv(&v->s->parts->picks, v->s->label, v->s->n_bins, out);
-    if (i == TABLE) bal_sha256_text(bal_text_str(out), out->len, v->sha256);
-    if (i == CERTIFICATE) bal_certificate_json(v->s, v->sha256, out);
-    if (i == FRONTIER) bal_frontier_csv(v->more->frontier, out);
-    if (i == SHORTAGE) make_shortage(v->s, v->more, out);
-    if (i == REJECTS) make_rejects(v->s, out);
-    if (i == LAST) bal_selection_json(v->s, v->more, out);
-}
-
-static BalStatus write_one(Save *v, int i, BalError *err) {
-    BalText path = {0}, bytes = {0};
-    BalStatus rc;
-    bal_path_join(&path, v->dir, names[i]);
-    make(v, i, &bytes);
-    BAL_TRY_OR(done, bal_text_ok(&path, err));
-    BAL_TRY_OR(done, bal_text_ok(&bytes, err));
-    BAL_TRY_OR(done, bal_writer_open(&v->w[i], path.data, err));
-    BAL_TRY_OR(done, bal_writer_add(v->w[i], bal_text_str(&bytes), bytes.len, err));
-    rc = bal_writer_sync(v->w[i], err);
-done:
-    bal_text_reset(&path);
-    bal_text_reset(&bytes);
-    return rc;
-}
-
-static BalStatus remove_one(const char *dir, const char *name, BalError *err) {
-    BalText path = {0};
-    bal_path_join(&path, dir, name);
-    BalStatus rc = bal_text_ok(&path, err);
-    if (rc >= 0) rc = bal_remove_tree(path.data, err);
-    bal_text_reset(&path);
-    return rc;
+static void make(const BalSelectResult *s, const BalSelectMore *more, int i, char sha256[65], BalText *out) {
+    if (i == LIST) make_list(s, out);
+    if (i == TABLE) bal_picks_csv(&s->parts->picks, s->label, s->n_bins, out);
+    if (i == TABLE) bal_sha256_text(bal_text_str(out), out->len, sha256); /* for the certificate behind it */
+    if (i == CERTIFICATE) bal_certificate_json(s, sha256, out);
+    if (i == FRONTIER) bal_frontier_csv(more->frontier, out);
+    if (i == SHORTAGE) make_shortage(s, more, out);
+    if (i == REJECTS) make_rejects(s, out);
+    if (i == LAST) bal_selection_json(s, more, out);
 }
 
 BalStatus bal_selection_save(const BalSelectResult *s, const BalSelectMore *more, const char *dir, bool certificate,
                              BalError *err) {
-    Save v = {.s = s, .more = more, .dir = dir, .wanted = {[LIST] = true, [TABLE] = true, [LAST] = true}};
+    const bool wanted[OUTPUTS] = {[LIST] = true,
+                                  [TABLE] = true,
+                                  [CERTIFICATE] = certificate,
+                                  [FRONTIER] = more && more->frontier,
+                                  [SHORTAGE] = more && more->extra,
+                                  [REJECTS] = s->parts->has_rejects,
+                                  [LAST] = true};
+    BalFileSet files = {.dir = dir};
+    BalText text = {0};
+    char sha256[65];
     BalStatus rc = bal_make_dirs(dir, err);
-    v.wanted[CERTIFICATE] = certificate;
-    v.wanted[FRONTIER] = more && more->frontier;
-    v.wanted[REJECTS] = s->parts->has_rejects;
-    v.wanted[SHORTAGE] = more && more->extra;
-    for (int i = 0; i < OUTPUTS && rc >= 0; i++)
-        if (v.wanted[i]) rc = write_one(&v, i, err);
-    if (rc >= 0) rc = remove_one(dir, names[LAST], err);
-    for (int i = 0; i < OUTPUTS && rc >= 0; i++) /* those of a selection before would pass for ours */
-        if (!v.wanted[i]) rc = remove_one(dir, names[i], err);
-    for (int i = 0; i < OUTPUTS && rc >= 0; i++)
-        if (v.w[i]) rc = bal_writer_commit(&v.w[i], err);
-    for (int i = 0; i < OUTPUTS; i++) bal_writer_abort(&v.w[i]);
-    return rc;
+    for (int i = 0; i < OUTPUTS && rc >= 0; i++) {
+        if (!wanted[i]) {
+            bal_file_set_without(&files, names[i]);
+            continue;
+        }
+        bal_text_reset(&text);
+        make(s, more, i, sha256, &text);
+        rc = bal_file_set_add(&files, names[i], &text, err);
+    }
+    bal_text_reset(&text);
+    return bal_file_set_end(&files, rc, err);
 }

@@ -1,6 +1,5 @@
-/* An evaluation as a folder: the figure in three kinds, then the tables, JSON last. All of it is made in memory and brought to disk
- * under temporary names before the first file is put in place, so that a full disk leaves none. */
-#include "base/file.h"
+/* An evaluation as a folder: the figure in three kinds, then the tables, JSON last. */
+#include "base/file_set.h"
 #include "report/figure.h"
 #include "report/tables.h"
 
@@ -28,36 +27,20 @@ static BalStatus make_bytes(BalText *out, int i, const BalEvaluation *e, const B
     return rc;
 }
 
-static BalStatus write_one(BalWriter **w, int i, const BalEvaluation *e, const BalFigureSpec *spec, const char *dir,
-                           BalError *err) {
+static BalStatus add_one(BalFileSet *files, int i, const BalEvaluation *e, const BalFigureSpec *spec, BalError *err) {
     BalText path = {0}, bytes = {0};
-    bal_path_join(&path, dir, bal_evaluation_file(i));
+    bal_path_join(&path, files->dir, bal_evaluation_file(i)); /* for messages */
     BalStatus rc = bal_text_ok(&path, err);
     if (rc >= 0) rc = make_bytes(&bytes, i, e, spec, path.data, err);
-    if (rc >= 0) rc = bal_writer_open(w, path.data, err);
-    if (rc >= 0) rc = bal_writer_add(*w, bytes.data, bytes.len, err);
-    if (rc >= 0) rc = bal_writer_sync(*w, err);
+    if (rc >= 0) rc = bal_file_set_add(files, bal_evaluation_file(i), &bytes, err);
     bal_text_reset(&path);
     bal_text_reset(&bytes);
     return rc;
 }
 
-/* An older evaluation's last file goes before the first of this one comes: where it stands, the others are its own. */
-static BalStatus drop_last(const char *dir, BalError *err) {
-    BalText path = {0};
-    bal_path_join(&path, dir, bal_evaluation_file(FILES - 1));
-    BalStatus rc = bal_text_ok(&path, err);
-    if (rc >= 0) rc = bal_remove_tree(path.data, err);
-    bal_text_reset(&path);
-    return rc;
-}
-
 BalStatus bal_evaluation_save(const BalEvaluation *e, const BalFigureSpec *spec, const char *dir, BalError *err) {
-    BalWriter *w[FILES] = {NULL};
+    BalFileSet files = {.dir = dir};
     BalStatus rc = bal_make_dirs(dir, err);
-    for (int i = 0; i < FILES && rc >= 0; i++) rc = write_one(&w[i], i, e, spec, dir, err);
-    if (rc >= 0) rc = drop_last(dir, err);
-    for (int i = 0; i < FILES && rc >= 0; i++) rc = bal_writer_commit(&w[i], err);
-    for (int i = 0; i < FILES; i++) bal_writer_abort(&w[i]);
-    return rc;
+    for (int i = 0; i < FILES && rc >= 0; i++) rc = add_one(&files, i, e, spec, err);
+    return bal_file_set_end(&files, rc, err);
 }

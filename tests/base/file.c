@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fault.h"
-#include "base/file.h"
+#include "base/file_set.h"
 
 static void expect_content(const char *path, const char *want) {
     BalError err;
@@ -95,6 +95,46 @@ static void test_full_disk(void **state) {
     assert_int_equal(count(scratch("full")), 1);
 }
 
+static BalStatus put_set(const char *dir, const char *a, const char *last, BalError *err) {
+    BalFileSet s = {.dir = dir};
+    BalText text[2] = {{0}};
+    bal_text_add(&text[0], a);
+    bal_text_add(&text[1], last);
+    BalStatus rc = bal_file_set_add(&s, "a", &text[0], err);
+    bal_file_set_without(&s, "b");
+    if (rc >= 0) rc = bal_file_set_add(&s, "last", &text[1], err);
+    rc = bal_file_set_end(&s, rc, err);
+    bal_text_reset(&text[0]);
+    bal_text_reset(&text[1]);
+    return rc;
+}
+
+/* Files that belong together: none changes where one cannot be written; an older last file does not stand beside newer others. */
+static void test_set(void **state) {
+    (void)state;
+    BalError err;
+    const char *dir = scratch("set");
+    assert_ok(bal_make_dirs(dir, &err));
+    assert_ok(bal_file_write(scratch("set/a"), "old", 3, &err));
+    assert_ok(bal_file_write(scratch("set/b"), "of another set", 14, &err));
+    assert_ok(bal_file_write(scratch("set/last"), "old last", 8, &err));
+    BalFileSet s = {.dir = dir};
+    const BalText failed = {.failed = true};
+    assert_fails(bal_file_set_end(&s, bal_file_set_add(&s, "a", &failed, &err), &err), BAL_E_NOMEM, "");
+    assert_fails(bal_file_set_end(&s, BAL_E_MEDIA, &err), BAL_E_MEDIA, "");
+    expect_content(scratch("set/a"), "old");
+    expect_content(scratch("set/last"), "old last");
+    assert_int_equal(count(dir), 3);
+    assert_ok(put_set(dir, "new", "new last", &err));
+    expect_content(scratch("set/a"), "new");
+    expect_content(scratch("set/last"), "new last");
+    assert_int_equal(count(dir), 2); /* b is gone */
+    assert_ok(bal_remove_tree(scratch("set/a"), &err));
+    assert_ok(bal_make_dirs(scratch("set/a/x"), &err)); /* cannot be replaced, which shows only in the end */
+    assert_fails(put_set(dir, "newer", "newer last", &err), BAL_E_IO, "rename");
+    assert_int_equal(count(dir), 1);
+}
+
 static void test_kill_and_sweep(void **state) {
     (void)state;
     BalError err;
@@ -156,6 +196,7 @@ static BalStatus everything(void *user, BalError *err) {
     BalText t = {0};
     (void)user;
     BAL_TRY(bal_make_dirs(scratch("fault/x"), err));
+    BAL_TRY(put_set(scratch("fault/x"), "a", "last", err));
     BAL_TRY(bal_file_write(scratch("fault/x/f"), "text", 4, err));
     BalStatus rc = bal_file_read(scratch("fault/x/f"), 0, &t, err);
     bal_text_reset(&t);
@@ -173,9 +214,9 @@ static void test_no_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_atomic),         cmocka_unit_test(test_large),  cmocka_unit_test(test_full_disk),
-        cmocka_unit_test(test_kill_and_sweep), cmocka_unit_test(test_inputs), cmocka_unit_test(test_folders),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_atomic),  cmocka_unit_test(test_large),          cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_set),     cmocka_unit_test(test_kill_and_sweep), cmocka_unit_test(test_inputs),
+        cmocka_unit_test(test_folders), cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }
