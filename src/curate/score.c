@@ -202,10 +202,10 @@ static BalStatus open_journal(BalScoreJob *j, BalError *err) {
     BalMap map = {0};
     char identity[65] = "";
     size_t good = 0;
-    const bool there = bal_file_exists(bal_score_path(j, "journal"));
+    const bool there = bal_file_exists(bal_score_path(j, "score.journal"));
     if (!there) BAL_TRY(check_empty(j, err));
-    BAL_TRY(bal_append_open(&j->journal, bal_score_path(j, "journal"), err));
-    BalStatus rc = there ? bal_map_open(&map, bal_score_path(j, "journal"), err) : BAL_OK;
+    BAL_TRY(bal_append_open(&j->journal, bal_score_path(j, "score.journal"), err));
+    BalStatus rc = there ? bal_map_open(&map, bal_score_path(j, "score.journal"), err) : BAL_OK;
     if (rc >= 0)
         rc = bal_score_journal_replay(map.data, map.size, j->m->n, j->scorer.n_classes, replay_entry, j, identity,
                                       &good, err);
@@ -274,7 +274,7 @@ static BalStatus score(BalScoreJob *j, BalProgressSink progress, BalScoreResult 
     BAL_TRY(score_rest(j, progress, err));
     BalStatus rc = bal_score_write(j, err);
     if (rc < 0 && rc != BAL_E_MEDIA) return rc;
-    if (unlink(bal_score_path(j, "journal")) < 0 && rc >= 0)
+    if (unlink(bal_score_path(j, "score.journal")) < 0 && rc >= 0)
         return BAL_FAIL(err, BAL_E_IO, "%s: cannot remove the journal", j->dir);
     BAL_TRY(rc); /* nothing was scored: the next call begins anew */
     return tell(j, resumed, out, err);

@@ -196,11 +196,11 @@ static BalStatus replay(Files *f, BalError *err) {
     BalMap map = {0};
     char identity[65];
     size_t good = 0;
-    BAL_TRY(bal_map_open(&map, bal_score_path(j, "journal"), err));
+    BAL_TRY(bal_map_open(&map, bal_score_path(j, "score.journal"), err));
     BalStatus rc =
         bal_score_journal_replay(map.data, map.size, j->m->n, j->scorer.n_classes, write_clip, f, identity, &good, err);
     if (rc >= 0 && good != map.size)
-        rc = BAL_FAIL(err, BAL_E_IO, "%s: what was written has changed under us", bal_score_path(j, "journal"));
+        rc = BAL_FAIL(err, BAL_E_IO, "%s: what was written has changed under us", bal_score_path(j, "score.journal"));
     bal_map_close(&map);
     return rc;
 }

@@ -13,6 +13,8 @@
 0	^b,no-b\.mp4,.*,BAL_E_IO$	-	cat none/rejected.csv && test "$(ls none)" = rejected.csv
 3	-	no-a\.mp4.*line 2 of the manifest	$A ingest missing.csv -o stop --on-error stop --val-share 0
 2	-	holds missing.csv but no store	mkdir home && cp missing.csv home && $A ingest missing.csv -o home -f
+2	-	holds score.journal but no store	mkdir scored && touch scored/rejected.csv scored/score.journal && $A ingest missing.csv -o scored -f
+0	*	-	test -e scored/score.journal && test -e scored/rejected.csv
 0	-	-	test "$(ls home)" = missing.csv
 # real clips: the same bytes for any number of workers and from a run that was killed; another recipe is refused; -f makes anew
 0	*	*	S=$D/../../../../shared/data/avdigits/sample_clips; test -d $S || exit 0; $A ingest $S/labels.tsv -o one --workers 1 --shard-mb 0.1 -q && $A ingest $S/labels.tsv -o two --workers 2 --shard-mb 0.1 -q && cat one/* | cksum >a && cat two/* | cksum >b && cmp a b

@@ -90,7 +90,7 @@ static void assert_same_files(const char *a, const char *b) {
         assert_ok(bal_sha256_file(in(b, files[i]), y, &err));
         if (strcmp(x, y) != 0) fail_msg("%s differs between %s and %s", files[i], a, b);
     }
-    assert_false(bal_file_exists(in(a, "journal")));
+    assert_false(bal_file_exists(in(a, "score.journal")));
 }
 
 /* [n,classes] of a folder, the caller's. */
@@ -176,7 +176,7 @@ static void workers_and_stops(void **state) {
         const char *dir = k == 1 ? "stop1" : k == 3 ? "stop3" : "stop5";
         assert_fails(bal_score(&m, &s, scratch(dir), (BalProgressSink){stop_at, &at}, &r, &err), BAL_E_CANCELLED,
                      "the same call continues");
-        assert_true(bal_file_exists(in(dir, "journal")));
+        assert_true(bal_file_exists(in(dir, "score.journal")));
         assert_ok(bal_score(&m, &s, scratch(dir), (BalProgressSink){0}, &r, &err));
         assert_int_equal(r.clips.resumed, k);
         assert_same_files("one", dir);
@@ -193,7 +193,7 @@ static void torn_journal(void **state) {
     const BalManifest m = manifest(CLIPS);
     const BalScoreSpec s = spec("vggish");
     assert_fails(bal_score(&m, &s, scratch("torn"), (BalProgressSink){stop_at, &at}, &r, &err), BAL_E_CANCELLED, "");
-    assert_ok(bal_file_read(in("torn", "journal"), 0, &whole, &err));
+    assert_ok(bal_file_read(in("torn", "score.journal"), 0, &whole, &err));
     assert_ok(bal_remove_tree(scratch("torn"), &err));
     for (int i = 0; i < 10; i++) {
         const size_t cut = whole.len * (size_t)i / 9;
@@ -201,7 +201,7 @@ static void torn_journal(void **state) {
         memcpy(bytes, whole.data, whole.len);
         if (i % 3 == 2 && cut < whole.len) bytes[cut] ^= 1;
         assert_ok(bal_make_dirs(scratch("torn"), &err));
-        assert_ok(bal_file_write(in("torn", "journal"), bytes, i % 3 == 2 ? whole.len : cut, &err));
+        assert_ok(bal_file_write(in("torn", "score.journal"), bytes, i % 3 == 2 ? whole.len : cut, &err));
         assert_ok(bal_score(&m, &s, scratch("torn"), (BalProgressSink){0}, &r, &err));
         assert_same_files("one", "torn");
         assert_ok(bal_remove_tree(scratch("torn"), &err));
@@ -316,7 +316,7 @@ static void refusals(void **state) {
     REFUSED(&none, BAL_E_MEDIA, "none of 1 clips");
     REFUSED(&none, BAL_E_MEDIA, "none of 1 clips"); /* begins anew */
     assert_true(bal_file_exists(in("no", "rejected.csv")));
-    assert_false(bal_file_exists(in("no", "journal")));
+    assert_false(bal_file_exists(in("no", "score.journal")));
     assert_ok(bal_file_write(in("no", "mine"), "x", 1, &err));
     REFUSED(&m, BAL_E_EXISTS, "holds mine, which is no score");
 }

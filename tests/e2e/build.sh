@@ -36,7 +36,7 @@ triage: {target: 36, per_source: 0, ratio: 2}
 estimate: {recipe: demo, set: "train.model=tiny,train.epochs=2,train.threads=1,visual.store_size=32,input.image_size=32", folds: 2}
 select: {bins: 4, min_per_bin: 2, ratio: 3}
 Y
-sums() { (cd "$1" && find . -type f ! -name timing.jsonl ! -name 'journal*' ! -name fingerprints.jsonl | LC_ALL=C sort | xargs sha256sum); }
+sums() { (cd "$1" && find . -type f ! -name timing.jsonl ! -name '*journal*' ! -name fingerprints.jsonl | LC_ALL=C sort | xargs sha256sum); }
 
 began=$(date +%s%N)
 "$avbalance" build recipe.yaml -o out -q --threads 2 >said
