@@ -3,12 +3,9 @@
  * usage: bench_scores PROGRAM DIR [ROWS [ROUNDS]]
  * Makes DIR/ordered.csv and DIR/shuffled.csv (id,label,u_audio,u_visual; ROWS rows, default 10^7), then runs the four programs in
  * turns and prints the medians and the largest resident size, one JSON line per file. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -16,6 +13,7 @@
 #include "base/rng.h"
 #include "base/text.h"
 #include "bench/median.h"
+#include "bench/run.h"
 
 static void need(BalStatus rc, const BalError *err) {
     if (rc >= 0) return;
@@ -43,27 +41,6 @@ static void make_table(const char *path, int64_t rows, bool shuffled) {
     bal_text_reset(&line);
 }
 
-/* Seconds a program takes with its output thrown away; *peak_mb grows to its largest resident size. */
-static double run(char *const argv[], double *peak_mb) {
-    double start = bal_now_s();
-    pid_t pid = fork();
-    if (pid == 0) {
-        int null = open("/dev/null", O_WRONLY);
-        dup2(null, 1);
-        execvp(argv[0], argv);
-        _exit(127);
-    }
-    int status;
-    struct rusage use;
-    if (pid < 0 || wait4(pid, &status, 0, &use) < 0 || !WIFEXITED(status) || WEXITSTATUS(status)) {
-        fprintf(stderr, "%s failed\n", argv[0]);
-        exit(1);
-    }
-    double mb = (double)use.ru_maxrss / 1024;
-    if (mb > *peak_mb) *peak_mb = mb;
-    return bal_now_s() - start;
-}
-
 static void measure(char *program, const char *dir, const char *name, int64_t rows, int rounds) {
     BalError err = {0};
     char table[512], lists[512], figure[512];
@@ -80,7 +57,7 @@ static void measure(char *program, const char *dir, const char *name, int64_t ro
         for (int c = 0; c < 4; c++) {
             if (c == 3)
                 need(bal_remove_tree(lists, &err), &err); /* a first split, not one that also clears old lists away */
-            seconds[c][k] = run(command[c], &peak[c]);
+            seconds[c][k] = run(command[c], NULL, &peak[c]);
         }
     double t[4];
     for (int c = 0; c < 4; c++) t[c] = median(seconds[c], rounds);

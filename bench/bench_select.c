@@ -4,14 +4,11 @@
  * Makes DIR/select-ROWS.csv (30 classes; d with thin tails, as scores have; above 10^6: whole millions) where it is not there, then runs in
  * turns `cat`, select with one thread and with all, a select that keeps most clips, and verify. JSON lines: medians of seconds and of
  * processor time, MB/s of the table, largest resident size in MB. The solver: microseconds of processor time per plan of 30 x 20 cells. */
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +17,7 @@
 #include "base/rng.h"
 #include "base/text.h"
 #include "bench/median.h"
+#include "bench/run.h"
 #include "curate/key.h"
 #include "curate/plan.h"
 
@@ -67,29 +65,6 @@ static void make_table(const char *path, int64_t rows) {
     }
     need(bal_writer_commit(&w, &err), &err);
     bal_text_reset(&part);
-}
-
-/* Seconds a program takes with its output thrown away, and of the processors; *peak_mb grows to its largest resident size. */
-static double run(char *const argv[], double *cpu, double *peak_mb) {
-    double start = bal_now_s();
-    pid_t pid = fork();
-    if (pid == 0) {
-        int null = open("/dev/null", O_WRONLY);
-        dup2(null, 1);
-        execvp(argv[0], argv);
-        _exit(127);
-    }
-    int status;
-    struct rusage use;
-    if (pid < 0 || wait4(pid, &status, 0, &use) < 0 || !WIFEXITED(status) || WEXITSTATUS(status)) {
-        fprintf(stderr, "%s failed\n", argv[0]);
-        exit(1);
-    }
-    double mb = (double)use.ru_maxrss / 1024;
-    if (mb > *peak_mb) *peak_mb = mb;
-    *cpu = (double)(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
-           1e-6 * (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec);
-    return bal_now_s() - start;
 }
 
 static void measure(char *program, const char *dir, int64_t rows, int rounds) {

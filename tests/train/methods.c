@@ -36,16 +36,6 @@ static const struct Case {
 };
 enum { N_CASES = sizeof CASES / sizeof *CASES };
 
-static double metric(const char *log, int line, const char *name) {
-    BalError err = {0};
-    BalJson *j = NULL;
-    while (line--) log = strchr(log, '\n') + 1;
-    assert_ok(bal_json_parse(&j, log, strcspn(log, "\n"), "log", &err));
-    double v = bal_json_real(bal_json_get(bal_json_get(j, "metrics"), name), NAN);
-    bal_json_free(&j);
-    return v;
-}
-
 static void each_learns(void **state) {
     (void)state;
     for (int i = 0; i < N_CASES; i++) {
@@ -60,10 +50,10 @@ static void each_learns(void **state) {
             fail_msg("%s: test accuracy %.3f", c->method, f.accuracy[BAL_SPLIT_TEST]);
         snprintf(path, sizeof path, "%s/log.jsonl", dir);
         char *log = load_text(scratch(path));
-        for (int e = 0; e < f.epochs; e++) assert_true(isfinite(metric(log, e, c->metric)));
+        for (int e = 0; e < f.epochs; e++) assert_true(isfinite(logged(log, e, c->metric)));
         if (!strcmp(c->method, "gblend"))
             for (int e = 0; e < f.epochs; e++)
-                assert_true(fabs(metric(log, e, "w_audio") + metric(log, e, "w_visual") + metric(log, e, "w_joint") -
+                assert_true(fabs(logged(log, e, "w_audio") + logged(log, e, "w_visual") + logged(log, e, "w_joint") -
                                  1) < 1e-9);
         bal_free(log);
     }

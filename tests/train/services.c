@@ -3,7 +3,6 @@
 #include <math.h>
 #include <avbalance/method.h>
 #include <avbalance/models.h>
-#include "base/json.h"
 #include "base/mem.h"
 #include "engine/safetensors.h"
 #include "train/toy.h"
@@ -140,25 +139,15 @@ static BalStatus fit(const BalMethodOps *ops, const char *dir, BalProgressSink p
     return bal_fit(store, &spec, &f, err);
 }
 
-static double metric(const char *log, int line, const char *name) {
-    BalError err = {0};
-    BalJson *j = NULL;
-    while (line--) log = strchr(log, '\n') + 1;
-    assert_ok(bal_json_parse(&j, log, strcspn(log, "\n"), "log", &err));
-    double v = bal_json_real(bal_json_get(bal_json_get(j, "metrics"), name), NAN);
-    bal_json_free(&j);
-    return v;
-}
-
 static void lists_masks_and_metrics_arrive(void **state) {
     (void)state;
     BalError err = {0};
     assert_ok(fit(&curious, scratch("whole"), (BalProgressSink){0}, &err));
     char *log = load_text(scratch("whole/log.jsonl"));
     for (int e = 0; e < 3; e++) {
-        assert_true(metric(log, e, "held_loss") > 0);
-        assert_true(fabs(metric(log, e, "masked") - 1. / 3) < 0.05);     /* mean over batches, the last is smaller */
-        assert_true(fabs(metric(log, e, "steps") - (7 * e + 4)) < 1e-9); /* 108 samples in 7 steps */
+        assert_true(logged(log, e, "held_loss") > 0);
+        assert_true(fabs(logged(log, e, "masked") - 1. / 3) < 0.05);     /* mean over batches, the last is smaller */
+        assert_true(fabs(logged(log, e, "steps") - (7 * e + 4)) < 1e-9); /* 108 samples in 7 steps */
     }
     bal_free(log);
     char *json = load_text(scratch("whole/run.json"));

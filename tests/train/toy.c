@@ -1,6 +1,7 @@
 #include "train/toy.h"
 
 #include <math.h>
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/npy.h"
 #include "base/rng.h"
@@ -144,6 +145,16 @@ char *load_text(const char *path) {
     BalText t = {0};
     if (!bal_file_exists(path) || bal_file_read(path, 0, &t, NULL) < 0) return NULL;
     return t.data;
+}
+
+double logged(const char *log, int line, const char *name) {
+    BalError err = {0};
+    BalJson *j = NULL;
+    while (line--) log = strchr(log, '\n') + 1;
+    assert_ok(bal_json_parse(&j, log, strcspn(log, "\n"), "log", &err));
+    double v = bal_json_real(bal_json_get(bal_json_get(j, "metrics"), name), NAN);
+    bal_json_free(&j);
+    return v;
 }
 
 void assert_same_folder(const char *a, const char *b) {

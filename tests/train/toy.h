@@ -37,6 +37,8 @@ BalStatus toy_fit(const BalStore *store, const char *method, const BalRecipe *re
 /* Values of an .npy file of floats or bytes as float; *n counts them, dim has two axes. */
 float *load_npy(const char *path, int64_t dim[2]);
 char *load_text(const char *path); /* NULL: absent */
+/* A metric in a line (from 0) of a run's log. */
+double logged(const char *log, int line, const char *name);
 /* Fail unless both folders hold the same names and bytes, timing.jsonl excepted. */
 void assert_same_folder(const char *a, const char *b);
 
