@@ -6,7 +6,7 @@
 
 typedef enum BalSameKind {
     BAL_SAME_FILE,    /* byte for byte                                                        */
-    BAL_SAME_STRETCH, /* of one video, begins less than 10 s apart                            */
+    BAL_SAME_STRETCH, /* of one video, begins less than 10 s apart, or the earlier one's length if that is less */
     BAL_SAME_BOTH,    /* picture and sound agree                                              */
     BAL_SAME_PICTURE, /* only the picture: told, not removed; the sound may be another take   */
     BAL_SAME_SOUND, /* only the sound: told, not removed; a soundtrack used again is a case where only hearing helps */
@@ -53,7 +53,7 @@ typedef struct BalDuplicatesResult {
  *   fingerprints.jsonl  of every clip: a call that was killed, or one with more clips, makes the missing ones only
  *
  * Pictures: 8 frames, each 64 bits by which its 8 x 8 lowest cosine coefficients exceed their median, also as mirrored. Sound:
- * libchromaprint. Clips without sound, and without a picture that tells anything, agree in that with their like.
+ * libchromaprint, of clips below 8 s repeated up to that. Clips without sound, and without a picture that tells anything, agree in that with their like.
  * The same files for any number of workers. BAL_E_UNSUPPORTED: built without libchromaprint. BAL_E_EXISTS: another process writes
  * there. BAL_E_MISMATCH: fingerprints.jsonl is of a build that may decode otherwise. BAL_E_CANCELLED: through `progress`. */
 BAL_API BAL_MUST_USE BalStatus bal_duplicates_find(const BalManifest *m, const BalDuplicatesSpec *spec, const char *dir,

@@ -1,5 +1,4 @@
 /* Build, between cutting and scoring: clips that cannot be used, and clips that are there twice. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,7 +104,6 @@ static BalStatus find_doubled(Sift *s, BalError *err) {
     BalText dir = {0};
     spec.workers = threads_of(s->b);
     spec.seed = (uint64_t)s->b->recipe->seed;
-    spec.near_s = fmin(spec.near_s, s->b->recipe->clip_s);
     usable.n = 0;
     BAL_TRY(bal_alloc(&usable.clip, (size_t)s->m->n, sizeof *usable.clip, err));
     for (int64_t i = 0; i < s->m->n; i++)

@@ -33,18 +33,17 @@ const char *bal_same_name(BalSameKind k) {
 typedef struct Place { /* of a clip of ours (below n) or of the others */
     const char *video;
     size_t length;
-    double start_s; /* NaN: not known */
+    double start_s, duration_s; /* NaN: not known */
     int64_t clip;
 } Place;
 
 /* {yt}_30 and the times that ids tell; the suffix of crawled clips is taken for the second it mostly is. */
 static Place place_of_id(const char *id, int64_t clip) {
-    Place p = {id, 0, NAN, clip};
-    double duration_s;
+    Place p = {id, 0, NAN, NAN, clip};
     BalField f = bal_field(id);
     if (bal_youtube_prefix(f) == 0) return p;
     p.length = 11;
-    if (bal_clip_time(f, &p.start_s, &duration_s) || f.n < 13 || id[11] != '_') return p;
+    if (bal_clip_time(f, &p.start_s, &p.duration_s) || f.n < 13 || id[11] != '_') return p;
     BalField rest = {id + 12, f.n - 12, false};
     if (bal_all_digits(rest) && rest.n < 9) p.start_s = atof(id + 12);
     return p;
@@ -61,13 +60,15 @@ static BalStatus read_places(BalDuplicates *d, Place *place, BalError *err) {
     BAL_TRY_OR(done, bal_map_open(&map, path.data, err));
     bal_csv_init(&csv, map.data, map.size, ',', path.data);
     while ((rc = bal_csv_next(&csv, err)) == BAL_OK) {
-        double start_ms;
-        if (csv.n_fields < 4 || !bal_parse_real_n(csv.field[2].s, csv.field[2].n, &start_ms)) continue;
+        double start_ms, end_ms;
+        if (csv.n_fields < 4 || !bal_parse_real_n(csv.field[2].s, csv.field[2].n, &start_ms) ||
+            !bal_parse_real_n(csv.field[3].s, csv.field[3].n, &end_ms))
+            continue;
         int64_t i = bal_name_find(&d->ids, csv.field[0].s, csv.field[0].n), number;
         bool added;
         if (i < 0) continue;
         BAL_TRY_OR(done, bal_name_add(&d->videos, &d->strings, csv.field[1].s, csv.field[1].n, &number, &added, err));
-        place[i] = (Place){d->videos.name[number], csv.field[1].n, start_ms / 1000, i};
+        place[i] = (Place){d->videos.name[number], csv.field[1].n, start_ms / 1000, (end_ms - start_ms) / 1000, i};
     }
     if (rc == BAL_END) rc = BAL_OK;
 done:
@@ -104,7 +105,8 @@ static BalStatus find_stretches(BalDuplicates *d, BalError *err) {
     if (rc == BAL_OK && n > 1) qsort(place, (size_t)n, sizeof *place, by_place);
     for (int64_t i = 1; i < n && rc == BAL_OK; i++) {
         const Place *a = &place[i - 1], *b = &place[i];
-        if (!same_video(a, b) || !(b->start_s - a->start_s < d->spec->near_s)) continue;
+        /* fmin leaves an unknown length out */
+        if (!same_video(a, b) || !(b->start_s - a->start_s < fmin(d->spec->near_s, a->duration_s))) continue;
         if (a->clip >= d->m->n && b->clip >= d->m->n) continue; /* others among themselves are their business */
         BalPair pair = {.a = a->clip < b->clip ? a->clip : b->clip,
                         .b = a->clip < b->clip ? b->clip : a->clip,

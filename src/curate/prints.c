@@ -1,6 +1,6 @@
 /* Making fingerprints, and the file that keeps them:
  *
- *   {"journal":"avbalance/prints/1","settings":SHA-256}
+ *   {"journal":"avbalance/prints/2","settings":SHA-256}
  *   {"clip":PATH@START+LENGTH,"of":[BYTES,MTIME],"sha256":..,"frames":HEX,"mirrored":HEX,"blank":..,"sound":HEX}
  *   {"clip":..,"of":..,"sha256":..,"nothing":REASON}
  *
@@ -20,7 +20,7 @@
 #include "curate/jsonl.h"
 #include "dataset/manifest.h"
 
-#define JOURNAL "avbalance/prints/1"
+#define JOURNAL "avbalance/prints/2"
 
 enum { MAX_ITEMS = 1 << 16, SAME_ITEMS = 4 /* distinct ones at most of a sound that tells nothing */ };
 

@@ -15,7 +15,7 @@ typedef struct BalPrint {
     bool has_picture, has_sound;
     uint64_t bits[BAL_PRINT_FRAMES], mirrored[BAL_PRINT_FRAMES]; /* of frames evenly spaced */
     unsigned blank;                                              /* a bit per frame that tells nothing */
-    uint32_t *sound; /* [n_sound], borrowed from the memory of all; 0: silent, or too short to tell */
+    uint32_t *sound; /* [n_sound], borrowed from the memory of all; 0: it tells nothing */
     int n_sound;
 } BalPrint;
 

@@ -17,12 +17,15 @@ const char *bal_sound_print_version(void) {
     return text;
 }
 
+enum { LEAST = 8 * BAL_PRINT_RATE_HZ };
+
 static bool feed(ChromaprintContext *c, const float *pcm, int64_t n) {
     int16_t block[4096];
+    const int64_t all = n > 0 && n < LEAST ? LEAST : n;
     if (!chromaprint_start(c, BAL_PRINT_RATE_HZ, 1)) return false;
-    for (int64_t at = 0; at < n; at += 4096) {
-        int take = (int)(n - at < 4096 ? n - at : 4096);
-        for (int i = 0; i < take; i++) block[i] = (int16_t)lrintf(32767 * fmaxf(-1, fminf(1, pcm[at + i])));
+    for (int64_t at = 0; at < all; at += 4096) {
+        int take = (int)(all - at < 4096 ? all - at : 4096);
+        for (int i = 0; i < take; i++) block[i] = (int16_t)lrintf(32767 * fmaxf(-1, fminf(1, pcm[(at + i) % n])));
         if (!chromaprint_feed(c, block, take)) return false;
     }
     return chromaprint_finish(c) != 0;

@@ -360,6 +360,24 @@ static void stretches(void **state) {
     bal_manifest_reset(&other);
 }
 
+/* Clips of two seconds, which libchromaprint by itself tells nothing of: the same picture with another sound is no duplicate, and
+ * neighbours in a video are not of one stretch. */
+static void short_clips(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalDuplicatesResult r = {0};
+    BalDuplicatesSpec s = bal_duplicates_spec_default();
+    put("short.csv", "id,media,label,split,start,duration\np,a.mp4,x,train,0,2\nq,a-coded.mp4,x,train,0,2\n"
+                     "r,a-sound-b.mp4,x,train,0,2\nabcdefghij3_000010_000012,c.mp4,x,train,2,2\n"
+                     "abcdefghij3_000013_000015,c.mp4,x,train,5,2\n");
+    assert_ok(search("short.csv", "short", &s, &r, &err));
+    has("short/pairs.csv", "p,q,both,8,0,");
+    has("short/pairs.csv", "p,r,picture,8,0,");
+    assert_int_equal(r.pairs[BAL_SAME_BOTH], 1);
+    assert_int_equal(r.pairs[BAL_SAME_STRETCH], 0);
+    assert_int_equal(r.kept, 4);
+}
+
 /* Any number of workers, and a file of fingerprints cut anywhere, give the same tables; only what is missing is made. */
 static void same_for_any(void **state) {
     (void)state;
@@ -410,10 +428,10 @@ int main(void) {
         return 77;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hashes),         cmocka_unit_test(offsets), cmocka_unit_test(forest),
-        cmocka_unit_test(pairs),          cmocka_unit_test(crowd),   cmocka_unit_test(found),
-        cmocka_unit_test(same_for_any),   cmocka_unit_test(chosen),  cmocka_unit_test(stretches),
-        cmocka_unit_test(without_memory),
+        cmocka_unit_test(hashes),       cmocka_unit_test(offsets),        cmocka_unit_test(forest),
+        cmocka_unit_test(pairs),        cmocka_unit_test(crowd),          cmocka_unit_test(found),
+        cmocka_unit_test(same_for_any), cmocka_unit_test(chosen),         cmocka_unit_test(stretches),
+        cmocka_unit_test(short_clips),  cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, make_films, scratch_close);
 }

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     char settings[65];
     size_t good = 0;
     FUZZ_CHECK(bal_print_memory_open(&memory, &err) == BAL_OK);
-    BalStatus rc = bal_jsonl_read((const char *)data, size, "avbalance/prints/1", settings, bal_print_memory_line,
+    BalStatus rc = bal_jsonl_read((const char *)data, size, "avbalance/prints/2", settings, bal_print_memory_line,
                                   memory, &good, &err);
     FUZZ_CHECK(rc == BAL_OK || err.text[0]);
     FUZZ_CHECK(good <= size && (good == 0 || data[good - 1] == '\n'));
