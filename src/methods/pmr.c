@@ -3,7 +3,8 @@
  * A prototype of a class is the mean of a modality's features over its clips. Softmax over minus the distances from the prototypes is what a
  * modality alone would answer; the one whose summed score over the batch is lower gets a second loss, the cross-entropy of that answer,
  * with the prototypes as constants. They are made anew before the training and after each epoch, from a share of the train clips, in
- * eval mode. A class that is not among these keeps the prototype it had; clips of one that never had any take no part.
+ * eval mode; from the second epoch on they keep a share of their old place. What was made before the training is dropped whole: it is
+ * of random features. A class that is not among the clips keeps the prototype it had; clips of one that never had any take no part.
  *
  * The published code is followed. The paper's clipped coefficients and its entropy term are not in it. */
 #include "methods/pmr.h"
@@ -66,13 +67,13 @@ static size_t size(const Pmr *p) {
 }
 
 /* p <- (1 - momentum) mean + momentum p, where there is a p. */
-static void renew(Pmr *p) {
+static void renew(Pmr *p, double momentum) {
     for (int m = 0; m < 2; m++)
         for (size_t i = 0; i < size(p); i++) {
             const int64_t n = p->count[i / (size_t)p->width];
             float *old = &p->prototype[m][i];
             const double mean = n ? p->fresh[m][i] / (double)n : 0;
-            if (n) *old = (float)(isnan(*old) ? mean : (1 - p->momentum) * mean + p->momentum * *old);
+            if (n) *old = (float)(isnan(*old) ? mean : (1 - momentum) * mean + momentum * *old);
         }
 }
 
@@ -94,7 +95,7 @@ static BalStatus make(Pmr *p, BalMethodCtx *c, uint32_t part, BalError *err) {
     if (rc == BAL_OK) rc = bal_method_pass(c, &(BalMethodPass){.sample = chosen, .n = k}, add_features, p, err);
     bal_free(order);
     bal_free(chosen);
-    if (rc == BAL_OK) renew(p);
+    if (rc == BAL_OK) renew(p, part > 1 ? p->momentum : 0); /* plain before the training and after epoch 0 */
     return rc;
 }
 

@@ -48,9 +48,38 @@ static void the_loss_changes_as_its_gradient_says(void **state) {
     fd_close(&f);
 }
 
+/* The loss after an epoch's end with other features than before. */
+static double after_epoch(Fd *f, uint32_t epoch) {
+    BalError err = {0};
+    f->c.epoch = epoch;
+    for (int i = 0; i < FD_N * FD_AUDIO; i++) f->audio[i] = (float)(1 - 2 * f->audio[i]);
+    assert_ok(f->m.ops->epoch_end(f->m.self, &f->c, &err));
+    return fd_loss(f);
+}
+
+/* Prototypes of the untrained network count for nothing once epoch 0 has ended: momentum makes a difference from epoch 1 on. */
+static void momentum_begins_with_the_second_epoch(void **state) {
+    (void)state;
+    static const char *const set[2][5] = {{"pmr.share", "1", "pmr.momentum", "0", NULL},
+                                          {"pmr.share", "1", "pmr.momentum", "0.5", NULL}};
+    BalError err = {0};
+    double loss[2][2];
+    for (int k = 0; k < 2; k++) {
+        Fd f;
+        fd_open(&f, "pmr", set[k]);
+        fd_train(&f);
+        assert_ok(f.m.ops->epoch_begin(f.m.self, &f.c, &err));
+        for (uint32_t e = 0; e < 2; e++) loss[k][e] = after_epoch(&f, e);
+        fd_close(&f);
+    }
+    assert_true(loss[0][0] == loss[1][0]);
+    assert_true(loss[0][1] != loss[1][1]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(similarity_and_gradient),
+        cmocka_unit_test(momentum_begins_with_the_second_epoch),
         cmocka_unit_test(the_loss_changes_as_its_gradient_says),
     };
     return cmocka_run_group_tests(tests, vectors_open, vectors_close);
