@@ -4,7 +4,7 @@
  * with a blank picture and z_unheard with silence; the two add up to z. So the loss is the plain cross-entropy, but the gradient that
  * goes back through m_u is multiplied by k_u, by which the modality that runs ahead of its own history is slowed and the other hurried.
  * The gradient flows through all three passes; those with an input missing leave the statistics of batch norm alone. A head whose
- * gradient has an element above 1 has the whole gradient clipped to norm 1.
+ * gradient has an element above 1 has the whole gradient clipped to norm 1, also in epochs without modulation, as in the published code.
  *
  * Running scores are means over all steps since the start, and are used before they are moved. */
 #include "methods/agm.h"
@@ -111,9 +111,8 @@ static BalStatus head_peak(BalMethodCtx *c, double *peak, BalError *err) {
 }
 
 static BalStatus grad(void *self, BalMethodCtx *c, BalError *err) {
-    const Agm *a = self;
     double peak, sum = 0;
-    if ((int64_t)c->epoch > a->last) return BAL_OK;
+    (void)self;
     BAL_TRY(head_peak(c, &peak, err));
     if (peak <= 1) return BAL_OK;
     for (int scale = 0; scale < 2; scale++)
@@ -152,8 +151,7 @@ static void reset(void *self) {
 static const BalOption OPTIONS[] = {
     {"agm.alpha", "1", "strength of the modulation; 0: none", BAL_OPT_REAL, offsetof(Agm, alpha), 0, 100, NULL},
     {"agm.first", "0", "first epoch of modulation, from 0", BAL_OPT_INT, offsetof(Agm, first), 0, 100000, NULL},
-    {"agm.last", "19", "last epoch of modulation; plain training after it", BAL_OPT_INT, offsetof(Agm, last), 0, 100000,
-     NULL},
+    {"agm.last", "19", "last epoch of modulation", BAL_OPT_INT, offsetof(Agm, last), 0, 100000, NULL},
     {"agm.fusion", "concat", "head of the network", BAL_OPT_ENUM, offsetof(Agm, fusion), 0, 0, bal_late_choices},
     {0}};
 

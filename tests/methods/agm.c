@@ -77,9 +77,36 @@ static void padded_passes_leave_statistics_alone(void **state) {
     assert_memory_equal(mean[0], mean[1], sizeof mean[0]);
 }
 
+/* A head with a large gradient is clipped in every epoch, whether there is modulation or not. */
+static void the_clip_outlives_the_modulation(void **state) {
+    (void)state;
+    BalError err = {0};
+    float large[32];
+    for (int k = 0; k < 32; k++) large[k] = 50;
+    for (uint32_t epoch = 0; epoch <= 20; epoch += 20) {
+        Fd f;
+        double sum = 0;
+        fd_open(&f, "agm", NULL);
+        assert_ok(
+            bal_session_param_set(f.c.session, bal_session_find_param(f.c.session, "audio.bn3.weight"), large, &err));
+        f.c.epoch = epoch;
+        fd_loss(&f);
+        assert_ok(f.m.ops->grad(f.m.self, &f.c, &err));
+        for (int i = 0; i < bal_session_n_params(f.c.session); i++) {
+            BalParamStats s;
+            if (!bal_session_param(f.c.session, i)->trainable) continue;
+            assert_ok(bal_session_stats(f.c.session, 0, 0, i, &s, &err));
+            sum += s.sum_gg;
+        }
+        assert_near("norm", sqrt(sum), 1, 1e-4);
+        fd_close(&f);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(coefficients),
+        cmocka_unit_test(the_clip_outlives_the_modulation),
         cmocka_unit_test(the_loss_changes_as_its_gradient_says),
         cmocka_unit_test(shares_go_through_three_passes),
         cmocka_unit_test(padded_passes_leave_statistics_alone),
