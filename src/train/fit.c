@@ -64,14 +64,15 @@ static BalStatus check_features(const BalRun *run, BalError *err) {
     return rc;
 }
 
-/* A class that no train clip has cannot be learnt, only be got wrong. Folds do not matter here: they are the same store's. */
-static BalStatus check_classes(const BalStore *store, BalError *err) {
-    const int n_classes = bal_store_n_classes(store);
+/* A class that no train clip has cannot be learnt, only be got wrong. Where a fold is held out, that goes for a class whose clips are all
+ * in it (of one source, say): what the run would say of them were no measurement. */
+static BalStatus check_classes(const BalRun *run, BalError *err) {
+    const int n_classes = bal_store_n_classes(run->store);
     int64_t *n = NULL;
     int missing = 0, first = 0;
+    char outside[48] = "";
     BAL_TRY(bal_alloc(&n, (size_t)n_classes, sizeof *n, err));
-    for (int64_t i = 0; i < bal_store_count(store); i++)
-        if (bal_store_split(store, i) == BAL_SPLIT_TRAIN) n[bal_store_label(store, i)]++;
+    for (int64_t i = 0; i < run->n_train; i++) n[bal_store_label(run->store, run->train_sample[i].clip)]++;
     for (int k = n_classes - 1; k >= 0; k--) {
         if (n[k]) continue;
         missing++;
@@ -79,11 +80,13 @@ static BalStatus check_classes(const BalStore *store, BalError *err) {
     }
     bal_free(n);
     if (!missing) return BAL_OK;
+    if (run->spec->fold)
+        snprintf(outside, sizeof outside, " outside of fold %d of %d", run->spec->held_out + 1, run->spec->folds);
     return BAL_FAIL(
         err, BAL_E_ARG,
-        "no train clip is of class %s (%d of %d classes), which hence cannot be learnt: give it train clips or "
+        "no train clip%s is of class %s (%d of %d classes), which hence cannot be learnt: give it train clips%s or "
         "leave it out of the manifest",
-        bal_store_class(store, first), missing, n_classes);
+        outside, bal_store_class(run->store, first), missing, n_classes, *outside ? " of more sources" : "");
 }
 
 /* The train split without the held out fold, the validation split, and what is scored: all but the former, when there are folds. */
@@ -115,7 +118,7 @@ static BalStatus choose_clips(BalRun *run, BalError *err) {
             err, BAL_E_ARG,
             "the store has %lld clips to train on, at least 2 are needed: see the split column of its manifest",
             (long long)run->n_train);
-    BAL_TRY(check_classes(run->store, err));
+    BAL_TRY(check_classes(run, err));
     return bal_run_use(run, run->train_sample, run->n_train, err);
 }
 

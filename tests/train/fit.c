@@ -367,6 +367,26 @@ static void what_cannot_be_done_is_refused(void **state) {
     bal_store_close(&s);
 }
 
+/* A class whose train clips are all held out would be scored by a network that has never met it. */
+static void a_fold_with_a_whole_class_is_refused(void **state) {
+    (void)state;
+    enum { N = 240 };
+    BalError err = {0};
+    BalFitResult f;
+    int fold[N];
+    for (int i = 0; i < N; i++)
+        fold[i] = bal_store_split(heard, i) == BAL_SPLIT_TRAIN ? bal_store_label(heard, i) != 2 : -1;
+    BalFitSpec spec = bal_fit_spec_default();
+    spec.recipe = toy_recipe(heard);
+    spec.dir = scratch("x");
+    spec.fold = fold;
+    spec.held_out = 0;
+    spec.folds = 2;
+    assert_fails(bal_fit(heard, &spec, &f, &err), BAL_E_ARG, "outside of fold 1 of 2");
+    assert_non_null(strstr(err.text, "(1 of 3 classes)"));
+    assert_false(bal_is_dir(spec.dir));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sound_alone_learns_what_can_be_heard_and_picture_does_not),
@@ -382,6 +402,7 @@ int main(void) {
         cmocka_unit_test(a_unimodal_run_begins_from_a_file),
         cmocka_unit_test(vggish_needs_its_feature),
         cmocka_unit_test(what_cannot_be_done_is_refused),
+        cmocka_unit_test(a_fold_with_a_whole_class_is_refused),
     };
     return cmocka_run_group_tests(tests, open_store, close_store);
 }
