@@ -45,8 +45,8 @@ static BalStatus make_folds(const BalStore *store, int k, uint64_t seed, int *fo
     return rc;
 }
 
-/* folds.csv, which must not change under runs that are already there. */
-static BalStatus keep_folds(const char *path, const BalText *csv, bool force, BalError *err) {
+/* folds.csv, which must not change under runs that are already there; dry: written nowhere, but refused where it would be. */
+static BalStatus keep_folds(const char *path, const BalText *csv, bool force, bool dry, BalError *err) {
     BalText old = {0};
     if (!force && bal_file_exists(path)) {
         BalStatus rc = bal_file_read(path, 0, &old, err);
@@ -59,10 +59,11 @@ static BalStatus keep_folds(const char *path, const BalText *csv, bool force, Ba
             "or -f to start anew",
             path);
     }
-    return bal_file_write(path, csv->data, csv->len, err);
+    return dry ? BAL_OK : bal_file_write(path, csv->data, csv->len, err);
 }
 
-static BalStatus write_folds(const BalStore *store, const int *fold, const BalEstimateSpec *spec, BalError *err) {
+static BalStatus write_folds(const BalStore *store, const int *fold, const BalEstimateSpec *spec, bool dry,
+                             BalError *err) {
     BalText csv = {0}, path = {0};
     bal_text_add(&csv, "id,fold\n");
     for (int64_t i = 0; i < bal_store_count(store); i++) {
@@ -72,7 +73,7 @@ static BalStatus write_folds(const BalStore *store, const int *fold, const BalEs
     }
     BalStatus rc = bal_text_ok(&csv, err);
     if (rc == BAL_OK) rc = bal_path_in(&path, spec->dir, "folds.csv", err);
-    if (rc == BAL_OK) rc = keep_folds(path.data, &csv, spec->force, err);
+    if (rc == BAL_OK) rc = keep_folds(path.data, &csv, spec->force, dry, err);
     bal_text_reset(&csv);
     bal_text_reset(&path);
     return rc;
@@ -89,7 +90,8 @@ typedef struct Estimate {
     BalText names; /* of the runs, each ended by a newline */
 } Estimate;
 
-static BalStatus one_run(Estimate *e, const char *method, int64_t seed, int fold, BalError *err) {
+/* dry: whether it could begin. */
+static BalStatus one_run(Estimate *e, const char *method, int64_t seed, int fold, bool dry, BalError *err) {
     const BalEstimateSpec *spec = e->spec;
     char name[64];
     BalText dir = {0};
@@ -107,20 +109,20 @@ static BalStatus one_run(Estimate *e, const char *method, int64_t seed, int fold
     fit.checkpoint_s = spec->checkpoint_s;
     fit.force = spec->force;
     fit.progress = spec->progress;
-    if (rc == BAL_OK) rc = bal_fit(e->store, &fit, &r, err);
+    if (rc == BAL_OK) rc = dry ? bal_fit_check(e->store, &fit, err) : bal_fit(e->store, &fit, &r, err);
     if (rc < 0) bal_error_add(err, rc, "in run %s", name);
-    if (rc == BAL_OK && e->told) e->told(e->user, name, &r);
-    bal_text_f(&e->names, "%s\n", name);
+    if (rc == BAL_OK && !dry && e->told) e->told(e->user, name, &r);
+    if (!dry) bal_text_f(&e->names, "%s\n", name);
     bal_text_reset(&dir);
     return rc;
 }
 
-static BalStatus all_runs(Estimate *e, BalError *err) {
+static BalStatus all_runs(Estimate *e, bool dry, BalError *err) {
     int n_fold = e->fold ? e->spec->folds : 1;
     for (int s = 0; s < e->spec->seeds; s++)
         for (int f = 0; f < n_fold; f++)
             for (int m = 0; m < 2; m++)
-                BAL_TRY(one_run(e, MODALITIES[m], e->spec->recipe.train.seed + s, e->fold ? f : -1, err));
+                BAL_TRY(one_run(e, MODALITIES[m], e->spec->recipe.train.seed + s, e->fold ? f : -1, dry, err));
     return bal_text_ok(&e->names, err);
 }
 
@@ -158,6 +160,8 @@ static BalStatus must_be_ours(const char *dir, BalError *err) {
     char **names = NULL;
     int n = 0;
     bool ours = false;
+    if (!bal_is_dir(dir)) return BAL_OK;
+    BAL_TRY(bal_sweep_tmp(dir, err)); /* of an estimate that was killed before its first file was whole */
     BAL_TRY(bal_list_dir(dir, &names, &n, err));
     for (int i = 0; i < n; i++)
         ours |= !strcmp(names[i], "folds.csv") || !strcmp(names[i], "estimate.json") ||
@@ -177,14 +181,16 @@ BalStatus bal_estimate(const BalStore *store, const BalEstimateSpec *spec, BalRu
     BalStatus rc = BAL_OK;
     if (spec->seeds < 1 || spec->folds < 0 || spec->folds == 1)
         return BAL_FAIL(err, BAL_E_ARG, "an estimate needs at least 1 seed and, when cross-fitting, at least 2 folds");
-    BAL_TRY_OR(fail, bal_make_dirs(spec->dir, err));
     BAL_TRY_OR(fail, must_be_ours(spec->dir, err));
     if (spec->folds) {
         BAL_TRY_OR(fail, bal_alloc(&e.fold, (size_t)bal_store_count(store), sizeof *e.fold, err));
         BAL_TRY_OR(fail, make_folds(store, spec->folds, (uint64_t)spec->recipe.train.seed, e.fold, err));
-        BAL_TRY_OR(fail, write_folds(store, e.fold, spec, err));
+        BAL_TRY_OR(fail, write_folds(store, e.fold, spec, true, err));
     }
-    BAL_TRY_OR(fail, all_runs(&e, err));
+    BAL_TRY_OR(fail, all_runs(&e, true, err)); /* what is known to be impossible is said before anything is written */
+    BAL_TRY_OR(fail, bal_make_dirs(spec->dir, err));
+    if (spec->folds) BAL_TRY_OR(fail, write_folds(store, e.fold, spec, false, err));
+    BAL_TRY_OR(fail, all_runs(&e, false, err));
     BAL_TRY_OR(fail, write_summary(&e, &json, &path, err));
 fail:
     bal_free(e.fold);

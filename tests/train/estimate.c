@@ -159,11 +159,33 @@ static void memory_does_not_leak_into_crossfit(void **state) {
     assert_true(mean[1] < 0.45);
 }
 
+/* Neither a folder nor folds.csv is left by an estimate that cannot begin; what one that was killed at its first file left is no obstacle. */
+static void it_begins_whole_or_not_at_all(void **state) {
+    (void)state;
+    static const Toy same = {.n = 60, .n_train = 8, .same = true};
+    BalError err = {0};
+    BalStore *s = toy_store(&same, scratch("same"));
+    BalEstimateSpec spec = spec_of(scratch("never"), 1, 2);
+    int n[2] = {0};
+    spec.recipe = toy_recipe(s);
+    assert_fails(bal_estimate(s, &spec, count_run, n, &err), BAL_E_ARG, "of one class");
+    assert_false(bal_is_dir(scratch("never")));
+    bal_store_close(&s);
+    spec = spec_of(scratch("begun"), 1, 2);
+    spec.recipe.train.epochs = 1;
+    assert_ok(bal_make_dirs(scratch("begun"), &err));
+    assert_ok(
+        bal_file_write(scratch("begun/folds.csv.tmp-2147483647"), "id", 2, &err)); /* no process has this number */
+    assert_ok(bal_estimate(heard, &spec, count_run, n, &err));
+    assert_false(bal_file_exists(scratch("begun/folds.csv.tmp-2147483647")));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paper_mode_makes_a_run_per_modality_and_seed),
         cmocka_unit_test(crossfit_never_scores_a_clip_it_trained_on),
         cmocka_unit_test(memory_does_not_leak_into_crossfit),
+        cmocka_unit_test(it_begins_whole_or_not_at_all),
     };
     return cmocka_run_group_tests(tests, open_store, close_store);
 }
