@@ -57,8 +57,8 @@ typedef struct BalScoreResult {
 } BalScoreResult;
 /* Score every clip of a manifest into DIR: probabilities.npy f32 [N,C] (NaN: rejected), ids.txt, classes.txt, topk.csv
  * (id,rank,class,probability), with categories also categories.csv (id, then a column per category), rejected.csv, and last score.json.
- * Views are averaged as probabilities. Resumable: what a killed call has scored stands in DIR/journal; the next one ends with the same
- * bytes. The same bytes for any number of workers; for another number of threads rounding may differ.
+ * Views are averaged as probabilities. Resumable: what a killed call has scored stands in DIR/score.journal; the next one ends with the
+ * same bytes. The same bytes for any number of workers; for another number of threads rounding may differ.
  * BAL_E_FORMAT, BAL_E_SHAPE, BAL_E_MISMATCH: weights of another network, classes that are not as many, a clip's label list; BAL_E_MEDIA: nothing could be
  * scored, or stop_on_error; BAL_E_MISMATCH: DIR was begun with something else; BAL_E_EXISTS: DIR holds something else, or another process
  * writes there; BAL_E_CANCELLED: through `progress`. */

@@ -3,6 +3,7 @@
  * What a clip gives goes into the journal at once; the files a user sees are made from it at the end. A job that was killed reads its
  * journal, cuts it back to the last whole line and goes on behind it, so that its files have the bytes they would have had. */
 #include <avbalance/score.h>
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -186,6 +187,12 @@ static BalStatus check_finished(BalScoreJob *j, bool *finished, BalError *err) {
     return same ? BAL_OK : refuse_other(j, err);
 }
 
+/* What a kill behind the last file leaves: a finished score has no journal. */
+static BalStatus drop_journal(BalScoreJob *j, BalError *err) {
+    if (unlink(bal_score_path(j, "score.journal")) == 0 || errno == ENOENT) return BAL_OK;
+    return BAL_FAIL(err, BAL_E_IO, "%s: cannot remove the journal: %s", j->dir, strerror(errno));
+}
+
 static BalStatus check_empty(const BalScoreJob *j, BalError *err) {
     char **names = NULL;
     int n = 0;
@@ -267,16 +274,19 @@ static BalStatus score(BalScoreJob *j, BalProgressSink progress, BalScoreResult 
     BAL_TRY(bal_score_identify(j, err));
     BAL_TRY(bal_make_dirs(j->dir, err));
     BAL_TRY(check_finished(j, &finished, err));
-    if (finished) return tell(j, j->m->n, out, err);
+    if (finished) {
+        BAL_TRY(drop_journal(j, err));
+        return tell(j, j->m->n, out, err);
+    }
     BAL_TRY(open_journal(j, err));
     BAL_TRY(bal_sweep_tmp(j->dir, err));
     const int64_t resumed = j->n_done;
     BAL_TRY(score_rest(j, progress, err));
     BalStatus rc = bal_score_write(j, err);
     if (rc < 0 && rc != BAL_E_MEDIA) return rc;
-    if (unlink(bal_score_path(j, "score.journal")) < 0 && rc >= 0)
-        return BAL_FAIL(err, BAL_E_IO, "%s: cannot remove the journal", j->dir);
+    const BalStatus dropped = drop_journal(j, rc < 0 ? NULL : err);
     BAL_TRY(rc); /* nothing was scored: the next call begins anew */
+    BAL_TRY(dropped);
     return tell(j, resumed, out, err);
 }
 
