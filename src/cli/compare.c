@@ -172,19 +172,29 @@ static BalStatus plan(Compare *c, BalError *err) {
 
 /* ---- what can be known before the first run ---- */
 
-/* A folder of runs, perhaps of an estimate; anything else would be lost among them. */
-static BalStatus check_folder(const char *dir, BalError *err) {
+/* A folder of runs, perhaps of an estimate; anything else would be lost among them. The scores of an estimate that is cross-fitted are others
+ * than those that would be written over them. */
+static BalStatus check_folder(const Compare *c, BalError *err) {
+    const char *dir = c->args->common.out;
     char **names = NULL;
     int n = 0;
-    bool ours = false;
+    bool ours = false, cross = false;
     if (!bal_is_dir(dir)) return BAL_OK;
     BAL_TRY(bal_list_dir(dir, &names, &n, err));
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
         ours |= bal_has_prefix(names[i], "audio-seed") || bal_has_prefix(names[i], "visual-seed");
+        cross |= !strcmp(names[i], "folds.csv");
+    }
     BalStatus rc = BAL_OK;
     if (n && !ours)
         rc = BAL_FAIL(err, BAL_E_EXISTS, "%s exists and holds no comparison (found %s): choose another folder", dir,
                       names[0]);
+    else if (cross && !c->args->evaluate.table_of_scores)
+        rc =
+            BAL_FAIL(err, BAL_E_EXISTS,
+                     "%s holds a cross-fitted estimate, whose scores.csv would be written over: choose another folder, "
+                     "and give --scores %s/scores.csv to compare by it",
+                     dir, dir);
     bal_names_free(names, n);
     return rc;
 }
@@ -263,7 +273,7 @@ static BalStatus check(const Compare *c, BalError *err) {
     BAL_TRY(bal_cli_thresholds(&c->args->evaluate, threshold, &unused, err));
     for (int i = 0; i < c->n_rows; i++) method[i] = c->row[i].ops->name;
     BAL_TRY(bal_cli_check_set(&c->args->common, method, c->n_rows, err));
-    BAL_TRY(check_folder(c->args->common.out, err));
+    BAL_TRY(check_folder(c, err));
     BAL_TRY(check_split(c, err));
     BAL_TRY(check_scores(c, err));
     for (int i = 0; i < c->n_runs; i++) {

@@ -107,6 +107,11 @@ refused 2 'give a number between 0 and 1' "$dir/store" -m concat -o new -t 2
 refused 2 'begun with "train.epochs: 3", now it is "train.epochs: 4"' "$dir/store" -m concat --epochs 4 -o "$dir/whole/d"
 refused 2 'begun with "train.threads: 1", now it is "train.threads: 2"' "$dir/store" -m concat --run-threads 2 -o "$dir/whole/d"
 refused 2 'holds no comparison \(found ' "$dir/store" -m concat -o "$dir/bad"
+mkdir -p cross/audio-seed0-fold0
+echo id,fold >cross/folds.csv
+echo mine >cross/scores.csv
+refused 2 'cross holds a cross-fitted estimate.*--scores cross/scores.csv' "$dir/store" -m concat -o cross
+[ "$(cat cross/scores.csv)" = mine ] || fail "the scores of an estimate were written over"
 sums "$dir/whole/d" | diff "$dir/whole.sums" - || fail "what was there has changed"
 
 # scores from elsewhere, of test clips alone
