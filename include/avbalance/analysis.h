@@ -297,8 +297,8 @@ typedef struct BalEvaluation { /* zero is valid; bal_evaluation_reset frees */
 /* Evaluate predictions on the subsets of `scores`, the same ones that these were read for. Runs of one name are one row. The ensemble
  * of the two unimodal models (mean of logits, mean of probabilities; run by run, paired by seed) is added where their logits are there.
  * That overall accuracy is the n-weighted mean of audio_preferred, visual_preferred and ties is checked for every row.
- * BAL_E_ARG: no clip in the split, clips without label, two runs of one method and seed, runs of different stores or recipes;
- * BAL_E_FORMAT: a clip without an answer; BAL_E_NUMERIC: a row does not recombine. */
+ * BAL_E_ARG: no clip in the split, two runs of one method and seed, runs of different stores or recipes; BAL_E_FORMAT: a clip without
+ * label or without an answer; BAL_E_NUMERIC: a row does not recombine. */
 BAL_API BAL_MUST_USE BalStatus bal_evaluate(BalEvaluation *out, const BalScores *scores, const BalPredictions *p, int n,
                                             const BalEvaluateSpec *spec, BalError *err);
 /* The identity itself, which bal_evaluate has checked: BAL_E_NUMERIC names the first row that does not recombine. */

@@ -90,7 +90,8 @@ static BalStatus choose_clips(Work *w, BalError *err) {
         if (split && s->split[i] != wanted) continue;
         if (s->label[i] < 0)
             return BAL_FAIL(err, BAL_E_FORMAT,
-                            "the scores give clip \"%s\" no label, without which no answer is right or wrong",
+                            "the scores give clip \"%s\" no label, without which no answer is right or wrong: label "
+                            "it, or leave it out",
                             s->id[i]);
         int32_t *label = &w->label_of[s->label[i]];
         if (*label < 0) {

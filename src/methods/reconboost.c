@@ -5,7 +5,7 @@
  * z = beta (z_audio + z_visual), beta being learnt too. In the first stage the ensemble is the sound alone. Each phase begins with
  * fresh moments of the optimiser.
  *
- * From the second stage on the learner's answer is also compared with the ensemble's as it stands. In the published code this term has
+ * From the second stage on the learner's answer is also compared with that of the modality that rests. In the published code this term has
  * no gradient and so changes nothing but the number that is logged; `agreement` = gradient gives it one, as the paper means it. The
  * encoder that rests is run in train mode with the other: its weights stay, its running statistics go on. Unimodal pretraining is
  * --init audio=RUN/weights.safetensors and visual likewise. */
