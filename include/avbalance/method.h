@@ -75,6 +75,7 @@ typedef struct BalMethodOps {
     const char *name, *summary, *paper;
     BalMethodCost cost;
     unsigned inputs;   /* BAL_TAG_AUDIO, BAL_TAG_VISUAL: what it wants to be fed */
+    bool needs_val;    /* it asks for validation clips: without any a run is refused before it begins */
     size_t state_size; /* zeroed block handed to every hook as self */
     /* (optional) encoders whose first weights must be those of runs of `audio` and `visual` (BalFitSpec.init) */
     const char *teacher[2];

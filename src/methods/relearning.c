@@ -287,6 +287,7 @@ const BalMethodOps bal_method_relearning = {
     .paper = "Wei et al. 2024, Diagnosing and Re-learning for Balanced Multimodal Learning",
     .cost = {1, 1, "three times a pass over train and validation clips, and a clustering"},
     .inputs = BAL_TAG_AUDIO | BAL_TAG_VISUAL,
+    .needs_val = true,
     .state_size = sizeof(Relearning),
     .options = OPTIONS,
     .build = build,

@@ -113,6 +113,11 @@ static BalStatus choose_clips(BalRun *run, BalError *err) {
         if (split == BAL_SPLIT_VAL) run->val_sample[run->n_val++] = sample;
         if (!train || !fold) run->score_clip[run->n_score++] = i;
     }
+    if (run->method.ops->needs_val && !run->n_val)
+        return BAL_FAIL(err, BAL_E_ARG,
+                        "the method %s looks at validation clips, and the store has none: ingest with --val-share, or "
+                        "mark clips as val in the manifest",
+                        run->method.ops->name);
     if (run->n_train < 2)
         return BAL_FAIL(
             err, BAL_E_ARG,

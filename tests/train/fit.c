@@ -387,6 +387,19 @@ static void a_fold_with_a_whole_class_is_refused(void **state) {
     assert_false(bal_is_dir(spec.dir));
 }
 
+/* Known before anything is written, and by `compare` before the first of many runs. */
+static void a_method_that_needs_validation_clips_says_so(void **state) {
+    (void)state;
+    static const Toy no_val = {.n = 60, .heard = true, .n_train = 8};
+    BalError err = {0};
+    BalStore *s = toy_store(&no_val, scratch("no-val"));
+    BalRecipe r = toy_recipe(s);
+    BalFitResult f;
+    assert_fails(toy_fit(s, "relearning", &r, scratch("x"), &f, &err), BAL_E_ARG, "--val-share");
+    assert_false(bal_is_dir(scratch("x")));
+    bal_store_close(&s);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sound_alone_learns_what_can_be_heard_and_picture_does_not),
@@ -403,6 +416,7 @@ int main(void) {
         cmocka_unit_test(vggish_needs_its_feature),
         cmocka_unit_test(what_cannot_be_done_is_refused),
         cmocka_unit_test(a_fold_with_a_whole_class_is_refused),
+        cmocka_unit_test(a_method_that_needs_validation_clips_says_so),
     };
     return cmocka_run_group_tests(tests, open_store, close_store);
 }
