@@ -130,6 +130,9 @@ BAL_API BAL_MUST_USE BalStatus bal_session_save(BalSession *s, const char *path,
  * tensor is named in the error unless lenient. The file is checked whole before the session is touched.
  * BAL_E_FORMAT: no sound safetensors file; BAL_E_MISMATCH, BAL_E_SHAPE: weights of another network. */
 BAL_API BAL_MUST_USE BalStatus bal_session_load(BalSession *s, const char *path, bool lenient, BalError *err);
+/* Whether the file has every parameter of the graph in its exact shape, with the errors of bal_session_load: to be asked where shapes of the
+ * graph came from that very file, before a session takes memory for them. */
+BAL_API BAL_MUST_USE BalStatus bal_graph_fits(const BalGraph *g, const char *path, BalError *err);
 /* Weights of one encoder into the parameters whose names begin with prefix ("audio."): their names in the file follow it. Heads and
  * gates (BAL_TAG_FC, BAL_TAG_GATE) that the file lacks keep their values, all else must be there; the file's other tensors are passed
  * over. Running statistics come along. Errors as bal_session_load; BAL_E_ARG: the network has nothing under prefix. */

@@ -94,6 +94,7 @@ static BalStatus open_all(BalScorer *s, const BalScoreSpec *spec, const char *pa
     BAL_TRY(open_weights(s, path, err));
     BalStatus rc = build(s, err);
     if (rc < 0) return bal_error_add(err, rc, "making the scorer %s of %s", spec->scorer, path);
+    BAL_TRY(bal_graph_fits(s->g, path, err)); /* what the file only claims takes no memory */
     BAL_TRY(bal_backend_find(&cfg.backend, spec->backend, err));
     cfg.dtype = spec->dtype;
     cfg.threads = spec->threads;

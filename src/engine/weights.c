@@ -163,6 +163,24 @@ static BalStatus check_tensor(const BalTensorFile *f, const BalNamedTensor *want
     return BAL_OK;
 }
 
+static BalNamedTensor wanted(const BalParam *p, const char *name) {
+    BalNamedTensor want = {.name = name, .type = BAL_T_F32, .rank = p->shape.rank};
+    for (int k = 0; k < want.rank; k++) want.dim[k] = p->shape.dim[k];
+    return want;
+}
+
+BalStatus bal_graph_fits(const BalGraph *g, const char *path, BalError *err) {
+    BalTensorFile f = {0};
+    BalStatus rc = BAL_OK;
+    BAL_TRY(bal_tensors_open(&f, path, err));
+    for (int i = 0; rc >= 0 && i < g->n_params; i++) {
+        const BalNamedTensor want = wanted(&g->param[i].is, g->param[i].is.name);
+        rc = check_tensor(&f, &want, ENTRY_PARAM, path, err);
+    }
+    bal_tensors_close(&f);
+    return rc;
+}
+
 static BalStatus check_extra(const BalTensorFile *f, const Listing *l, const char *path, BalError *err) {
     for (int i = 0; i < f->n; i++) {
         bool known = bal_has_suffix(f->tensor[i].name, batches_suffix);
@@ -232,8 +250,7 @@ static BalStatus load(BalSession *s, bool whole, const char *path, bool lenient,
 static BalStatus check_under(const BalSession *s, int i, const char *name, const BalTensorFile *f, const char *path,
                              BalError *err) {
     const BalParam *p = &s->g->param[i].is;
-    BalNamedTensor want = {.name = name, .type = BAL_T_F32, .rank = p->shape.rank};
-    for (int k = 0; k < want.rank; k++) want.dim[k] = p->shape.dim[k];
+    const BalNamedTensor want = wanted(p, name);
     const bool head = p->tags & (BAL_TAG_FC | BAL_TAG_GATE) && !(p->tags & BAL_TAG_TRUNK);
     if (head && !bal_tensors_find(f, name)) return BAL_OK;
     return check_tensor(f, &want, ENTRY_PARAM, path, err);
