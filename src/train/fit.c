@@ -478,6 +478,7 @@ static BalStatus check(BalRun *run, const struct BalBackendOps **backend, BalErr
         BAL_TRY(bal_method_open(&run->method, spec->method, err));
     BAL_TRY(bal_recipe_method(&spec->recipe, run->method.ops, run->method.self, err));
     BAL_TRY(check_features(run, err));
+    BAL_TRY(bal_input_recipe_check(&spec->recipe.input, err));
     BAL_TRY(effective(run, backend, err));
     BAL_TRY(check_encoder(run, err));
     return choose_clips(run, err);

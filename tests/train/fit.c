@@ -360,6 +360,10 @@ static void what_cannot_be_done_is_refused(void **state) {
     r = toy_recipe(heard);
     r.feature.audio.hop = 16;
     assert_fails(toy_fit(heard, "audio", &r, scratch("x"), &f, &err), BAL_E_MISMATCH, "audio.hop = 16");
+    r = toy_recipe(heard);
+    r.input.crop_min = 0.5;
+    r.input.crop_max = 0.2;
+    assert_fails(toy_fit(heard, "audio", &r, scratch("x"), &f, &err), BAL_E_ARG, "input.crop_min (0.5) is larger");
     static const Toy untrained = {.n = 60, .n_val = 5};
     BalStore *s = toy_store(&untrained, scratch("untrained"));
     r = toy_recipe(s);
