@@ -24,7 +24,8 @@
 
 static const BalBuildStage stages[] = {
     /* the folder of the clips knows by itself what of it is still right: videos are added one by one */
-    {"clips", "clips.videos clips.manifest clips.grid clips.seconds clips.per_video clips.technical clips.duplicates",
+    {"clips",
+     "clips.videos clips.manifest clips.grid clips.seconds clips.per_video clips.technical clips.duplicates build.seed",
      NULL, true, "candidates.csv clips/clips.csv clips/rejects.csv candidates-rejects.csv", bal_build_clips},
     {"score", "score. triage.run triage.categories build.seed", "score", true,
      "score/audio/run.json score/visual/run.json score/audio/score.json score/visual/score.json score/calibration.json",
@@ -262,19 +263,25 @@ static BalStatus hash_files(const BalBuilding *b, const char *stage, BalSha256 *
                  {"score", r->classes[0], false},  {"score", r->classes[1], false},  {"score", r->scorer, true},
                  {"score", r->categories, true},   {"triage", r->outputs[0], false}, {"triage", r->outputs[1], false},
                  {"triage", r->categories, true},  {"ingest", r->recipe, true},      {"estimate", r->scores, false},
-                 {"noise", r->takedown, false},    {"select", r->must_keep, false},  {"export", r->licences, false}};
+                 {"estimate", r->recipe, true},    {"noise", r->takedown, false},    {"select", r->must_keep, false},
+                 {"export", r->licences, false}};
     for (size_t k = 0; k < sizeof input / sizeof *input; k++)
         if (!strcmp(stage, input[k].stage) && (!input[k].named || bal_build_is_file(input[k].list)))
             BAL_TRY(hash_inputs(b, input[k].list, h, err));
     return strcmp(stage, "triage") ? BAL_OK : hash_supplements(b, r->supplement, h, err);
 }
 
+/* Names and ends, too: folds 2 and seeds 11 are not folds 21 and seeds 1. */
 static BalStatus hash_options(const BalBuilding *b, const char *prefixes, BalSha256 *h, BalError *err) {
     char prefix[64];
     BalText value = {0};
     while ((prefixes = next_word(prefixes, prefix, sizeof prefix)))
-        for (const BalOption *o = bal_build_options(); o->name; o++)
-            if (bal_has_prefix(o->name, prefix)) bal_options_value(o, b->recipe, &value);
+        for (const BalOption *o = bal_build_options(); o->name; o++) {
+            if (!bal_has_prefix(o->name, prefix)) continue;
+            bal_text_f(&value, "%s=", o->name);
+            bal_options_value(o, b->recipe, &value);
+            bal_text_char(&value, '\0');
+        }
     BalStatus rc = bal_text_ok(&value, err);
     bal_sha256_add(h, bal_text_str(&value), value.len + 1);
     bal_text_reset(&value);
@@ -328,7 +335,11 @@ static BalStatus do_stage(const BalBuilding *b, const BalBuildStage *s, Journal 
     const bool goes_on = s->resumes && l->there && !strcmp(l->config, config);
     BalStatus rc = BAL_OK;
     if (s->folder && !goes_on) {
-        rc = bal_build_path(b, s->folder, &folder, err);
+        /* No line may vouch for a folder that a kill leaves half removed, not even that of settings which come back. */
+        const bool vouched = l->there;
+        *l = (Line){0};
+        if (vouched) rc = write_journal(b, j, err);
+        if (rc >= 0) rc = bal_build_path(b, s->folder, &folder, err);
         if (rc >= 0) rc = bal_remove_tree(folder.data, err);
         bal_text_reset(&folder);
     }

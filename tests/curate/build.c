@@ -80,6 +80,26 @@ static void test_what_is_done_again(void **state) {
     expect((const char *[]){"select.ratio=1"}, 1, "wwwwwddd");
     expect((const char *[]){"triage.ratio=0"}, 1, "wwdddddd"); /* other clips go on */
     expect(NULL, 0, "wwdddddd");
+    expect((const char *[]){"build.seed=3"}, 1, "dddddddd"); /* which of two equal clips stays is by a key */
+}
+
+/* Values that are the same one behind the other are still others. */
+static void test_values_have_ends(void **state) {
+    (void)state;
+    BalError err;
+    char dir[256];
+    snprintf(dir, sizeof dir, "%s/ends", scratch_dir);
+    make_inputs();
+    assert_ok(build(dir, (const char *[]){"triage.target=1", "triage.per_source=23"}, 2, &err));
+    assert_ok(build(dir, (const char *[]){"triage.target=12", "triage.per_source=3"}, 2, &err));
+    assert_memory_equal(was_done, "wwd", 3);
+    assert_ok(build(dir, (const char *[]){"estimate.folds=2", "estimate.seeds=11"}, 2, &err));
+    assert_ok(build(dir, (const char *[]){"estimate.folds=21", "estimate.seeds=1"}, 2, &err));
+    assert_int_equal(was_done[4], 'd');
+    const char *const same[2][2] = {{"clips.manifest=m.csv", "clips.videos="},
+                                    {"clips.manifest=", "clips.videos=m.csv"}};
+    assert_ok(build(dir, same[0], 2, &err));
+    assert_fails(build(dir, same[1], 2, &err), BAL_E_MEDIA, "stage clips"); /* not one of them is there */
 }
 
 /* Files of the recipe lie in its folder, also those that might be names; what they hold, and what uses them, is seen to change. */
@@ -105,6 +125,16 @@ static void test_files_of_the_recipe(void **state) {
     bal_text_add(&t, "# a remark\n");
     write_text("categories.tsv", &t);
     expect((const char *[]){"triage.categories=categories.tsv"}, 1, "wddwwwww");
+    /* a recipe of training: what it says of features is seen by ingest, all else by estimate */
+    bal_text_clear(&t);
+    bal_text_add(&t, "train: {epochs: 3}\n");
+    write_text("own.yaml", &t);
+    assert_ok(build(dir, (const char *[]){"estimate.recipe=own.yaml"}, 1, &err));
+    bal_text_clear(&t);
+    bal_text_add(&t, "train: {epochs: 4}\n");
+    write_text("own.yaml", &t);
+    assert_ok(build(dir, (const char *[]){"estimate.recipe=own.yaml"}, 1, &err));
+    assert_int_equal(was_done[4], 'd');
     assert_fails(build(dir, (const char *[]){"estimate.run=yes", "estimate.recipe=none.yaml"}, 2, &err), BAL_E_IO,
                  scratch_dir);
     bal_text_reset(&t);
@@ -187,6 +217,7 @@ static void test_faults(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_what_is_done_again),
+                                       cmocka_unit_test(test_values_have_ends),
                                        cmocka_unit_test(test_files_of_the_recipe),
                                        cmocka_unit_test(test_outputs_are_compared),
                                        cmocka_unit_test(test_splits),
