@@ -93,27 +93,41 @@ static bool same_video(const Place *a, const Place *b) {
     return a->length && a->length == b->length && memcmp(a->video, b->video, a->length) == 0;
 }
 
-/* Clips of one stretch: neighbours in (video, begin), since joined groups need no other pairs. */
+/* How far a stretch reaches: what begins nearer is of it. fmin leaves an unknown length out. */
+static double reach_of(const BalDuplicates *d, const Place *p) {
+    return p->start_s + fmin(d->spec->near_s, p->duration_s);
+}
+
+static BalStatus add_stretch(BalDuplicates *d, const Place *a, const Place *b, BalError *err) {
+    BalPair pair = {.a = a->clip < b->clip ? a->clip : b->clip,
+                    .b = a->clip < b->clip ? b->clip : a->clip,
+                    .kind = BAL_SAME_STRETCH,
+                    .bit_error = NAN,
+                    .offset_s = NAN};
+    return bal_pairs_add(&d->pairs, &pair, err);
+}
+
+/* Clips of one stretch, in order of (video, begin). Each is compared with the earlier one that reaches furthest, which
+ * need not be its neighbour: a short clip may lie between. All others that reach as far as it begins are joined with
+ * that one already. Ours and the others' are kept apart, since others among themselves are their business. */
 static BalStatus find_stretches(BalDuplicates *d, BalError *err) {
     const BalManifest *other = d->spec->against;
     int64_t n = d->m->n + (other ? other->n : 0);
     Place *place = NULL;
+    const Place *far[2] = {NULL, NULL}; /* of ours, of the others */
     BAL_TRY(bal_alloc(&place, (size_t)n, sizeof *place, err));
     for (int64_t i = 0; i < n; i++)
         place[i] = place_of_id(i < d->m->n ? d->m->clip[i].id : other->clip[i - d->m->n].id, i);
     BalStatus rc = read_places(d, place, err);
     if (rc == BAL_OK && n > 1) qsort(place, (size_t)n, sizeof *place, by_place);
-    for (int64_t i = 1; i < n && rc == BAL_OK; i++) {
-        const Place *a = &place[i - 1], *b = &place[i];
-        /* fmin leaves an unknown length out */
-        if (!same_video(a, b) || !(b->start_s - a->start_s < fmin(d->spec->near_s, a->duration_s))) continue;
-        if (a->clip >= d->m->n && b->clip >= d->m->n) continue; /* others among themselves are their business */
-        BalPair pair = {.a = a->clip < b->clip ? a->clip : b->clip,
-                        .b = a->clip < b->clip ? b->clip : a->clip,
-                        .kind = BAL_SAME_STRETCH,
-                        .bit_error = NAN,
-                        .offset_s = NAN};
-        rc = bal_pairs_add(&d->pairs, &pair, err);
+    for (int64_t i = 0; i < n && rc == BAL_OK; i++) {
+        const Place *b = &place[i];
+        const int whose = b->clip >= d->m->n;
+        if (i && !same_video(b - 1, b)) far[0] = far[1] = NULL;
+        if (!b->length || isnan(b->start_s)) continue;
+        for (int k = 0; k < 2 - whose && rc == BAL_OK; k++)
+            if (far[k] && b->start_s < reach_of(d, far[k])) rc = add_stretch(d, far[k], b, err);
+        if (!far[whose] || reach_of(d, b) > reach_of(d, far[whose])) far[whose] = b;
     }
     bal_free(place);
     return rc;

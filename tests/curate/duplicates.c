@@ -376,6 +376,13 @@ static void short_clips(void **state) {
     assert_int_equal(r.pairs[BAL_SAME_BOTH], 1);
     assert_int_equal(r.pairs[BAL_SAME_STRETCH], 0);
     assert_int_equal(r.kept, 4);
+    /* a short clip between two that overlap */
+    put("between.csv", "id,media,label,split,start,duration\nabcdefghij4_000010_000020,a.mp4,x,train,0,2\n"
+                       "abcdefghij4_000012_000013,c.mp4,x,train,2,2\nabcdefghij4_000016_000026,e.mp4,x,train,0,2\n");
+    assert_ok(search("between.csv", "between", &s, &r, &err));
+    assert_int_equal(r.pairs[BAL_SAME_STRETCH], 2);
+    assert_int_equal(r.kept, 1);
+    has("between/pairs.csv", "abcdefghij4_000010_000020,abcdefghij4_000016_000026,stretch,");
 }
 
 /* Any number of workers, and a file of fingerprints cut anywhere, give the same tables; only what is missing is made. */
