@@ -19,7 +19,7 @@ typedef struct Source { /* the file that is cut */
     char *path;
     int64_t bytes, mtime; /* 0 for a fetched one: what matters is its id */
     int64_t begin_ms;     /* where in the video it begins */
-    bool fetched;
+    bool fetched, absent; /* absent: not fetched, since the wishes so far were granted before */
 } Source;
 
 /* ---- refusals ---- */
@@ -314,9 +314,10 @@ static BalStatus find_file(Source *s, const BalClipWish *wish, BalNo *no, BalErr
     return bal_strdup(&s->path, wish->path, err);
 }
 
-/* Nothing of the wish needs its video any more: the journal and the clips answer. */
+/* Nothing of the wish needs its video any more: the journal and the clips answer, as recall_clip will ask them. */
 static bool granted_before(const BalClipWork *w, const BalClipWish *wish) {
     const BalClipRecord *v = bal_clip_journal_video(&w->journal, wish->youtube), *c;
+    if (v && (v->of_bytes || v->of_mtime)) v = NULL;
     BalText id = {0}, name = {0}, path = {0};
     int n = wish->span.end_ms ? 1 : v && (v->planned || v->no.rule) ? v->n_spans : -1;
     bool all = n >= 0;
@@ -328,8 +329,9 @@ static bool granted_before(const BalClipWork *w, const BalClipWish *wish) {
             bal_text_f(&id, "%s_%" PRId64, wish->id, v->span[k].start_ms / 1000);
         c = id.failed ? NULL : bal_clip_journal_clip(&w->journal, bal_text_str(&id));
         file_name(&name, bal_text_str(&id));
-        all = c && !name.failed && path_in(&path, w, "clips", name.data, NULL) == BAL_OK &&
-              (c->no.rule || intact(path.data, c));
+        all = c && c->of_bytes == 0 && c->of_mtime == 0 &&
+              same_span(&c->at, wish->span.end_ms ? &wish->span : &v->span[k]) && !name.failed &&
+              path_in(&path, w, "clips", name.data, NULL) == BAL_OK && (c->no.rule || intact(path.data, c));
     }
     bal_text_reset(&id);
     bal_text_reset(&name);
@@ -350,7 +352,9 @@ static BalStatus fetch(BalClipWork *w, Source *s, const BalClipWish *wish, BalNo
     bal_text_add(&name, ".mp4");
     BalStatus rc = bal_text_ok(&name, err);
     if (rc == BAL_OK) rc = path_in(&path, w, "videos", name.data, err);
-    if (rc == BAL_OK && !bal_file_exists(path.data) && !granted_before(w, wish)) {
+    s->absent = rc == BAL_OK && !bal_file_exists(path.data);
+    if (s->absent && !granted_before(w, wish)) {
+        s->absent = false;
         rc = bal_download(w->downloader, wish->youtube, cuts ? &wish->span : NULL, path.data, &why);
         bool failed = rc == BAL_E_MEDIA || rc == BAL_E_COMM;
         if (failed) {
@@ -359,6 +363,8 @@ static BalStatus fetch(BalClipWork *w, Source *s, const BalClipWish *wish, BalNo
             *err = why;
         }
     }
+    bal_free(s->path);
+    s->path = NULL;
     if (rc == BAL_OK) rc = bal_strdup(&s->path, path.data, err);
     if (cuts) s->begin_ms = wish->span.start_ms;
     bal_text_reset(&name);
@@ -454,7 +460,8 @@ static BalStatus serve(BalClipWork *w, BalCutVideo *v, int64_t i, Source *s, Bal
     BalDone *d = &w->done[i];
     if (wish->same_as >= 0 || (wish->span.end_ms == 0 && v->same_as >= 0))
         return refuse_repeated(w, v, wish, &d->no, err);
-    if (!s->path && !no->rule) BAL_TRY(*wish->path ? find_file(s, wish, no, err) : fetch(w, s, wish, no, err));
+    if ((!s->path || s->absent) && !no->rule)
+        BAL_TRY(*wish->path ? find_file(s, wish, no, err) : fetch(w, s, wish, no, err));
     return no->rule ? refuse(&d->no, no->stage, no->rule, no->reason, err) : grant(w, v, wish, s, d, err);
 }
 

@@ -369,6 +369,16 @@ static void downloads(void **state) {
     assert_ok(make_of("ids.csv", NULL, &s, "fetched", &r, &err));
     assert_int_equal(r.resumed, 8);
     assert_int_equal(count_calls(), 7 + 2);
+    /* A row more, and one that means another stretch now: their video is fetched again, though a row before them needs
+     * it no more. */
+    put("rows.csv", "id,label,source,start,duration\nu,x,abcdefghij2,0,1\nv,x,abcdefghij2,1,1\n");
+    assert_ok(make_of("rows.csv", NULL, &s, "more", &r, &err));
+    assert_int_equal(r.clips, 2);
+    put("rows.csv", "id,label,source,start,duration\nu,x,abcdefghij2,0,1\nv,x,abcdefghij2,2,1\nw,x,abcdefghij2,3,1\n");
+    assert_ok(make_of("rows.csv", NULL, &s, "more", &r, &err));
+    assert_int_equal(r.clips, 3);
+    assert_int_equal(r.resumed, 1);
+    assert_int_equal(count_calls(), 7 + 2 + 2);
     s.download.keep = true;
     put("one.csv", "id,label\nabcdefghij2,x\n");
     assert_ok(make_of("one.csv", NULL, &s, "keep", &r, &err));
