@@ -340,11 +340,14 @@ done:
     return rc;
 }
 
+/* Times stand in lists: one that no file can have is that clip's fault, and must not end the work on all others. */
 static BalStatus check_spec(const char *path, const BalClipSpec *s, double most, BalError *err) {
-    if (!(s->start_s >= 0) || s->start_s > 1e8)
-        return BAL_FAIL(err, BAL_E_ARG, "%s: a clip that starts at %g s", path, s->start_s);
-    if (isnan(s->duration_s) || s->duration_s > most)
-        return BAL_FAIL(err, BAL_E_ARG, "%s: a clip of %g s; at most %g s", path, s->duration_s, most);
+    if (!(s->start_s >= 0)) return BAL_FAIL(err, BAL_E_ARG, "%s: a clip that starts at %g s", path, s->start_s);
+    if (isnan(s->duration_s)) return BAL_FAIL(err, BAL_E_ARG, "%s: a clip of %g s", path, s->duration_s);
+    if (s->start_s > 1e8)
+        return BAL_FAIL(err, BAL_E_MEDIA, "%s: a clip that starts at %g s: no file is that long", path, s->start_s);
+    if (s->duration_s > most)
+        return BAL_FAIL(err, BAL_E_MEDIA, "%s: a clip of %g s; at most %g s", path, s->duration_s, most);
     if (s->rate_hz < 0 || s->rate_hz > BAL_MAX_RATE_HZ)
         return BAL_FAIL(err, BAL_E_ARG, "%s: %d samples per second; 0 to %d", path, s->rate_hz, BAL_MAX_RATE_HZ);
     if (s->want_video && (!(s->fps <= 1000) || (s->fps <= 0 && (s->n_frames < 1 || s->n_frames > MAX_FRAMES))))

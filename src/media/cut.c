@@ -130,9 +130,12 @@ static BalStatus describe(const Cut *c, const BalMediaLimits *limits, BalCutResu
 }
 
 static BalStatus check_span(const char *path, const BalSpan *span, const BalCutSpec *s, BalError *err) {
-    if (span->start_ms < 0 || span->end_ms <= span->start_ms || span->end_ms - span->start_ms > MOST_S * 1000)
-        return BAL_FAIL(err, BAL_E_ARG, "%s: a clip from %" PRId64 " to %" PRId64 " ms; must be 1 ms to %d s long",
-                        path, span->start_ms, span->end_ms, MOST_S);
+    if (span->start_ms < 0 || span->end_ms <= span->start_ms)
+        return BAL_FAIL(err, BAL_E_ARG, "%s: a clip from %" PRId64 " to %" PRId64 " ms", path, span->start_ms,
+                        span->end_ms);
+    if (span->end_ms - span->start_ms > MOST_S * 1000)
+        return BAL_FAIL(err, BAL_E_MEDIA, "%s: a clip from %" PRId64 " to %" PRId64 " ms; at most %d s are one", path,
+                        span->start_ms, span->end_ms, MOST_S);
     if (s->short_side < 2 || s->fps < 1 || s->fps > 240 || s->rate_hz < 8000 || s->rate_hz > 96000 || s->crf < 0 ||
         s->crf > 51)
         return BAL_FAIL(err, BAL_E_ARG, "%s: cannot write %d pixels, %d pictures per second, %d Hz, crf %d", path,

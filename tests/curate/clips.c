@@ -162,6 +162,14 @@ static void rows(void **state) {
     assert_int_equal(r.clips, 2);
     has("table/clips.csv", "two,abcdefghij0,2250,4750,");
     has("table/manifest.csv", "two,clips/two.mp4,y,train,0,2.5,");
+    /* times that no clip can have are their row's fault, not the list's */
+    put("odd.csv", "id,file,label,start,duration\none,abcdefghij0.mkv,x,0.5,1\nlong,abcdefghij0.mkv,x,0,700\n"
+                   "far,abcdefghij0.mkv,y,500000000,1\n");
+    assert_ok(make_of("odd.csv", NULL, &s, "odd", &r, &err));
+    assert_int_equal(r.clips, 1);
+    assert_int_equal(r.rejected, 2);
+    has("odd/rejects.csv", "cut,unusable,a clip from 0 to 700000 ms; at most 600 s are one");
+    has("odd/rejects.csv", "cut,unusable,a clip that starts at 5e+08 s");
 }
 
 static void repeated(void **state) {
