@@ -51,10 +51,11 @@ typedef struct BalClipsResult {
  *   rejects.csv      id,media,start_ms,end_ms,stage,rule,reason: what there is no clip of, and why
  *   journal.jsonl    what is done: a call that was killed is continued by the next
  *
- * Ids: VIDEO_SECOND, VIDEO being the YouTube id that the file is called by; of other files local:sha256:HEX#INDEX, by the first 16
- * digits of their hash; of list rows their own. The same files for any number of workers, and after any number of kills.
- * BAL_E_MEDIA: not one clip could be made. BAL_E_MISMATCH: dir was begun with other settings or another FFmpeg. BAL_E_EXISTS: dir
- * holds something else, or another process works there. BAL_E_IO: disk full, or 20 downloads failed in a row; what is made is kept.
+ * Ids: VIDEO_SECOND (VIDEO_SECOND.MS of a second clip in one second), VIDEO being the YouTube id that the file is
+ * called by; of other files local:sha256:HEX#INDEX, by the first 16 digits of their hash; of list rows their own. The
+ * same files for any number of workers, and after any number of kills. BAL_E_MEDIA: not one clip could be made.
+ * BAL_E_MISMATCH: dir was begun with other settings or another FFmpeg. BAL_E_EXISTS: dir holds something else, or
+ * another process works there. BAL_E_IO: disk full, or 20 downloads failed in a row; what is made is kept.
  * BAL_E_CANCELLED: through `progress` or `stopped`. */
 BAL_API BAL_MUST_USE BalStatus bal_clips_make(const char *const *input, int n, const BalClipsSpec *spec,
                                               const char *dir, BalProgressSink progress, BalClipsResult *out,

@@ -235,6 +235,14 @@ fail:
 
 /* ---- a whole video ---- */
 
+/* VIDEO_SECOND; where clips are so short that two begin in one second, VIDEO_SECOND.MS from the second of them on. */
+static void planned_id(BalText *out, const char *video, const BalSpan *span, int k) {
+    const int64_t ms = span[k].start_ms;
+    bal_text_clear(out);
+    bal_text_f(out, "%s_%" PRId64, video, ms / 1000);
+    if (k && span[k - 1].start_ms / 1000 == ms / 1000) bal_text_f(out, ".%03d", (int)(ms % 1000));
+}
+
 static BalStatus make_planned(BalClipWork *w, const BalCutVideo *v, const BalClipWish *wish, const Source *s,
                               BalDone *d, const BalClipRecord *plan, BalError *err) {
     BalText id = {0};
@@ -242,7 +250,7 @@ static BalStatus make_planned(BalClipWork *w, const BalCutVideo *v, const BalCli
     for (int k = 0; rc == BAL_OK && k < plan->n_spans; k++) {
         bal_text_clear(&id);
         if (*wish->id)
-            bal_text_f(&id, "%s_%" PRId64, v->id, plan->span[k].start_ms / 1000);
+            planned_id(&id, v->id, plan->span, k);
         else
             bal_text_f(&id, "%s#%d", v->id, k);
         rc = bal_text_ok(&id, err);
@@ -326,7 +334,7 @@ static bool granted_before(const BalClipWork *w, const BalClipWish *wish) {
         if (wish->span.end_ms)
             bal_text_add(&id, wish->id);
         else
-            bal_text_f(&id, "%s_%" PRId64, wish->id, v->span[k].start_ms / 1000);
+            planned_id(&id, wish->id, v->span, k);
         c = id.failed ? NULL : bal_clip_journal_clip(&w->journal, bal_text_str(&id));
         file_name(&name, bal_text_str(&id));
         all = c && c->of_bytes == 0 && c->of_mtime == 0 &&

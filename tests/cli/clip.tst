@@ -13,6 +13,9 @@
 0	^abcdefghijk,abcdefghijk\.webm,2\.048,,2,0$	-	cat d/videos.csv
 0	^4$	-	ls d/clips | wc -l
 0	h264 64x48 30 fps, aac 48000 Hz x2	-	$A probe d/clips/abcdefghijk_1.mp4
+# clips below a second keep ids of their own
+0	^abcdefghijk_0\.500,clips/abcdefghijk_0\.500\.mp4,	-	$A clip abcdefghijk.webm -o half --seconds 0.5 --grid --reject none -q >/dev/null && cat half/manifest.csv
+0	-	-	cut -d, -f1 half/manifest.csv | sort | uniq -d
 # again: nothing to do; other settings are refused, -f makes anew; a folder of something else stays
 0	"resumed": *4	d was complete already	$A clip film.mp4 abcdefghijk.webm page.mp4 none.mp4 s.wav -o d --seconds 1 --grid --reject none --json
 5	-	d/journal\.jsonl: begun with other settings	$A clip film.mp4 -o d --seconds 2 --grid
