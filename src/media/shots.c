@@ -16,6 +16,8 @@
 #include "media/packet.h"
 #include "media/track.h"
 
+#define MOST_S 1e5 /* of a video: in clips of a tenth of a second that is a million */
+
 enum {
     MAX_STREAMS = 8,
     MAX_CUTS = 1 << 22,
@@ -263,13 +265,18 @@ static BalStatus attempt(Plan *p, const char *path, const BalMediaLimits *limits
     return rc;
 }
 
-static BalStatus finish(Plan *p, BalError *err) {
+/* Times are what the file claims: a packet a few years on must neither ask for a year of clips nor end the work on
+ * other videos. */
+static BalStatus finish(Plan *p, const char *path, BalError *err) {
     BalCutPlan *o = &p->out;
     double origin = fmin(p->sound.first_s, p->picture.first_s);
     o->duration_s = fmax(p->sound.last_s, p->picture.last_s) - origin;
     o->from_s = fmax(p->sound.first_s, p->picture.first_s) - origin;
     o->to_s = fmin(p->sound.last_s, p->picture.last_s) - origin;
     for (int64_t k = 0; k < o->n_cuts; k++) o->cut_s[k] -= origin;
+    if (!(o->to_s <= MOST_S))
+        return BAL_FAIL(err, BAL_E_MEDIA, "%s: %g s long by its times; at most %g s are planned", path, o->to_s,
+                        MOST_S);
     return bal_cut_spans(p->rule, o->from_s, o->to_s, o->cut_s, o->n_cuts, &o->span, &o->n_spans, err);
 }
 
@@ -287,7 +294,7 @@ BalStatus bal_cut_plan(const char *path, const BalCutRule *rule, const BalMediaL
         if (bal_now_s() > deadline_s) break;
     }
     if (rc == BAL_E_MEDIA && err) *err = first;
-    if (rc == BAL_OK) rc = finish(&p, err);
+    if (rc == BAL_OK) rc = finish(&p, path, err);
     av_frame_free(&p.frame);
     if (rc < 0)
         bal_cut_plan_reset(&p.out);
