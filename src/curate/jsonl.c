@@ -47,6 +47,12 @@ static BalStatus begin(BalAppend *file, const char *kind, const char *settings, 
     return bal_jsonl_add(file, &line, err);
 }
 
+/* A first line that is whole, and no head of ours: an older kind is made anew, a torn one is a begin that was killed. */
+static bool is_foreign(const char *data, size_t n) {
+    static const char ours[] = "{\"journal\":\"avbalance/";
+    return n && memchr(data, '\n', n) && (n < sizeof ours - 1 || memcmp(data, ours, sizeof ours - 1) != 0);
+}
+
 BalStatus bal_jsonl_open(BalAppend *file, const char *path, const char *kind, const char *settings, BalJsonLineFn *fn,
                          void *user, BalError *err) {
     BalMap map = {0};
@@ -56,6 +62,10 @@ BalStatus bal_jsonl_open(BalAppend *file, const char *path, const char *kind, co
     BAL_TRY(bal_map_open(&map, path, err));
     BalStatus rc =
         map.size ? bal_jsonl_read((const char *)map.data, map.size, kind, there, fn, user, &good, err) : BAL_OK;
+    if (rc >= 0 && !*there && is_foreign((const char *)map.data, map.size))
+        rc = BAL_FAIL(err, BAL_E_EXISTS,
+                      "%s: holds something else than the %s that belongs here; move it away, or give another folder",
+                      path, kind);
     bal_map_close(&map);
     if (rc < 0) return rc;
     if (*there && strcmp(there, settings) != 0)

@@ -10,7 +10,7 @@
 typedef BalStatus BalJsonLineFn(void *user, const BalJson *line, BalError *err);
 
 /* Open or begin the file, which stays locked, and hand over its good lines. Head: {"journal":KIND,"settings":SHA-256}. BAL_E_MISMATCH:
- * begun with other settings. BAL_E_EXISTS: another process writes it. */
+ * begun with other settings. BAL_E_EXISTS: another process writes it, or it is somebody else's file. */
 BAL_MUST_USE BalStatus bal_jsonl_open(BalAppend *file, const char *path, const char *kind, const char *settings,
                                       BalJsonLineFn *fn, void *user, BalError *err);
 /* End the line (a JSON document without line breaks), append it, clear it. One thread at a time. */

@@ -23,6 +23,9 @@
 0	^1$	-	ls d/clips | wc -l
 2	-	lab holds dog but no clips of an earlier call	$A clip film.mp4 -o lab
 2	-	lab holds dog but no clips of an earlier call	$A clip film.mp4 -o lab -f
+# a journal.jsonl of somebody else's is left as it is
+2	-	own/journal\.jsonl: holds something else than the avbalance/clip/1 that belongs here	mkdir own; printf '{"mine":1}\n' >own/journal.jsonl; $A clip film.mp4 -o own --seconds 1 --grid
+0	^\{"mine":1\}$	-	cat own/journal.jsonl
 # labels of folders reach the manifest, and ingest takes it as it is
 0	^dog/film_0,clips/dog_film_0-[0-9a-f]{8}\.mp4,dog,train,0,1,dog/film$	-	$A clip lab -o l --seconds 1 --grid --reject none -q >/dev/null && cat l/manifest.csv
 0	2 of 2 clips stored	*	$A ingest l/manifest.csv -o s --val-share 0
