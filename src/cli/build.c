@@ -88,7 +88,8 @@ static BalStatus run(BalCli *cli, BalError *err) {
     if (rc >= 0) rc = bal_alloc(&recipe, 1, sizeof *recipe, err);
     if (rc >= 0) rc = bal_build_recipe_load(recipe, path, a->set.v, a->set.n, err);
     if (rc >= 0 && cli->seed_given) recipe->seed = cli->seed;
-    if (rc >= 0) rc = bal_cli_make_room(cli, a->out, (const char *const[]){"build.jsonl", NULL}, err);
+    if (rc >= 0)
+        rc = bal_cli_make_room(cli, a->out, (const BalCliMark[]){{"build.jsonl", "{\"stage\""}, {NULL, NULL}}, err);
     if (rc >= 0) bal_mem_keep();
     const BalBuildSpec spec = {.recipe = recipe,
                                .base_dir = base.data,

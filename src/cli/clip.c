@@ -75,7 +75,8 @@ static BalStatus run(BalCli *cli, BalError *err) {
     BalClipsSpec spec;
     BalClipsResult r = {0};
     BAL_TRY(read_spec(cli, &spec, err));
-    BAL_TRY(bal_cli_make_room(cli, self->out, (const char *const[]){"journal.jsonl", NULL}, err));
+    BAL_TRY(bal_cli_make_room(cli, self->out, (const BalCliMark[]){{"journal.jsonl", "avbalance/clip/"}, {NULL, NULL}},
+                              err));
     BAL_TRY(bal_clips_make(cli->args, cli->n_args, &spec, self->out, cli->progress, &r, err));
     if (r.resumed == r.clips)
         bal_cli_note(cli, "%s was complete already; -f makes it anew", self->out);

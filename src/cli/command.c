@@ -196,14 +196,22 @@ BalStatus bal_cli_may_write(const BalCli *cli, const char *path, BalError *err) 
     return BAL_FAIL(err, BAL_E_EXISTS, "%s is already there; give -f to overwrite it", path);
 }
 
-BalStatus bal_cli_make_room(const BalCli *cli, const char *dir, const char *const *mark, BalError *err) {
+static bool is_there(const char *path, const char *says) {
+    BalMap m = {0};
+    if (bal_map_open(&m, path, NULL) < 0) return false;
+    const bool there = m.size && memmem(m.data, m.size < 4096 ? m.size : 4096, says, strlen(says));
+    bal_map_close(&m);
+    return there;
+}
+
+BalStatus bal_cli_make_room(const BalCli *cli, const char *dir, const BalCliMark *mark, BalError *err) {
     BalText path = {0};
     BalStatus rc = BAL_OK;
-    for (bool ours = false; cli->force && *mark && !ours && rc >= 0; mark++) {
+    for (bool ours = false; cli->force && mark->file && !ours && rc >= 0; mark++) {
         bal_text_clear(&path);
-        bal_path_join(&path, dir, *mark);
+        bal_path_join(&path, dir, mark->file);
         rc = bal_text_ok(&path, err);
-        ours = rc >= 0 && bal_file_exists(path.data);
+        ours = rc >= 0 && is_there(path.data, mark->says);
         if (ours) rc = bal_remove_tree(dir, err);
     }
     bal_text_reset(&path);

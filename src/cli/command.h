@@ -91,9 +91,13 @@ bool bal_cli_cancelled(void); /* SIGINT or SIGTERM came: stop at the next safe p
 
 /* BAL_E_EXISTS with the remedy where `path` exists and -f was not given. */
 BAL_MUST_USE BalStatus bal_cli_may_write(const BalCli *cli, const char *path, BalError *err);
-/* With -f an older output in the folder `dir`, finished or not, makes room. It is known by one of the files `mark` (ends with NULL); a
- * folder of anything else stays, for the library to refuse. */
-BAL_MUST_USE BalStatus bal_cli_make_room(const BalCli *cli, const char *dir, const char *const *mark, BalError *err);
+typedef struct BalCliMark { /* a file that only an output of ours has: its name, and what stands in its first lines */
+    const char *file, *says;
+} BalCliMark;
+/* With -f an older output in the folder `dir`, finished or not, makes room. It is known by one of the files `mark`
+ * (ends with a file NULL), and not by a name alone: others keep a "journal", too. A folder of anything else stays, for
+ * the library to refuse. */
+BAL_MUST_USE BalStatus bal_cli_make_room(const BalCli *cli, const char *dir, const BalCliMark *mark, BalError *err);
 
 /* ---- between the files of the frame ---- */
 void bal_help_program(BalText *out);

@@ -129,7 +129,10 @@ static BalStatus ingest(BalCli *cli, const BalManifest *m, const BalFeatureRecip
     spec.val_share = self->val_share;
     spec.seed = (uint64_t)cli->seed;
     spec.shard_bytes = (int64_t)(self->shard_mb * (1 << 20));
-    BAL_TRY(bal_cli_make_room(cli, self->out, (const char *const[]){"store.json", "journal", NULL}, err));
+    BAL_TRY(bal_cli_make_room(
+        cli, self->out,
+        (const BalCliMark[]){{"store.json", "avbalance/store/"}, {"journal", " avbalance-journal "}, {NULL, NULL}},
+        err));
     bal_mem_keep();
     BAL_TRY(bal_ingest(m, recipe, &spec, self->out, cli->progress, &r, err));
     if (r.resumed == r.n)

@@ -167,7 +167,10 @@ static BalStatus score(BalCli *cli, const BalManifest *m, BalError *err) {
     spec.top = (int)self->top;
     spec.stop_on_error = self->on_error == 1;
     spec.clip_limit_s = self->clip_limit_s;
-    BAL_TRY(bal_cli_make_room(cli, self->out, (const char *const[]){"score.json", "score.journal", NULL}, err));
+    BAL_TRY(bal_cli_make_room(
+        cli, self->out,
+        (const BalCliMark[]){{"score.json", "avbalance/score/"}, {"score.journal", "avbalance-score "}, {NULL, NULL}},
+        err));
     bal_mem_keep();
     BAL_TRY(bal_score(m, &spec, self->out, cli->progress, &r, err));
     if (r.clips.resumed == r.clips.n)

@@ -161,8 +161,13 @@ static BalStatus replay(BalStoreWriter *w, int64_t max_rows, size_t *journal_byt
     forget(w);
     BAL_TRY(bal_map_open(&map, path_of(w, BAL_STORE_JOURNAL), err));
     BalStatus rc = bal_journal_replay(map.data, map.size, max_rows, replay_entry, w, &there, journal_bytes, err);
+    const bool foreign = rc >= 0 && !*journal_bytes && map.size && memchr(map.data, '\n', map.size);
     bal_map_close(&map);
     BAL_TRY(rc);
+    if (foreign) /* a torn head is a begin that was killed; a whole line that is none is somebody else's */
+        return BAL_FAIL(err, BAL_E_EXISTS,
+                        "%s holds something else than the journal of an ingest; move it away, or give another folder",
+                        path_of(w, BAL_STORE_JOURNAL));
     return *journal_bytes ? bal_store_same(&w->identity, &there, w->dir, err) : BAL_OK;
 }
 

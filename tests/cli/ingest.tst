@@ -14,6 +14,8 @@
 3	-	no-a\.mp4.*line 2 of the manifest	$A ingest missing.csv -o stop --on-error stop --val-share 0
 2	-	holds missing.csv but no store	mkdir home && cp missing.csv home && $A ingest missing.csv -o home -f
 2	-	holds score.journal but no store	mkdir scored && touch scored/rejected.csv scored/score.journal && $A ingest missing.csv -o scored -f
+2	-	notes/journal holds something else than the journal of an ingest	mkdir notes && echo monday >notes/journal && echo x >notes/mine && $A ingest missing.csv -o notes -f
+0	^monday$	-	cat notes/journal && cat notes/mine >/dev/null
 0	*	-	test -e scored/score.journal && test -e scored/rejected.csv
 0	-	-	test "$(ls home)" = missing.csv
 # real clips: the same bytes for any number of workers and from a run that was killed; another recipe is refused; -f makes anew
