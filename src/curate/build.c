@@ -26,7 +26,7 @@ static const BalBuildStage stages[] = {
     /* the folder of the clips knows by itself what of it is still right: videos are added one by one */
     {"clips",
      "clips.videos clips.manifest clips.grid clips.seconds clips.per_video clips.technical clips.duplicates build.seed",
-     NULL, true, "candidates.csv clips/clips.csv clips/rejects.csv candidates-rejects.csv", bal_build_clips},
+     NULL, true, "candidates.csv places.csv clips/clips.csv clips/rejects.csv candidates-rejects.csv", bal_build_clips},
     {"score", "score. triage.run triage.categories build.seed", "score", true,
      "score/audio/run.json score/visual/run.json score/audio/score.json score/visual/score.json score/calibration.json",
      bal_build_score},

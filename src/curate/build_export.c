@@ -78,7 +78,7 @@ static BalStatus load_all(BalBuildExport *e, BalError *err) {
     BalStatus rc = bal_build_path(b, "triage/manifest.csv", &path, err);
     if (rc >= 0) rc = bal_manifest_load(&e->manifest, path.data, NULL, err);
     if (rc >= 0) rc = load_sheet(b, "triage/triage.csv", "id", &e->triage, err);
-    if (rc >= 0) rc = load_sheet(b, "clips/clips.csv", "id", &e->clips, err);
+    if (rc >= 0) rc = load_sheet(b, "places.csv", "id", &e->clips, err);
     if (rc >= 0) rc = load_scores(b, "estimate/scores.csv", &e->before, err);
     if (rc >= 0) rc = load_scores(b, "noise/scores.csv", &e->scores, err);
     if (rc >= 0 && b->recipe->select) rc = load_sheet(b, "select/selected.csv", "id", &e->selected, err);

@@ -111,7 +111,8 @@ static int by_stage_and_rule(const void *x, const void *y) {
 BalStatus bal_build_rejects(BalBuildExport *e, BalError *err) {
     Lines l = {.e = e};
     BalStatus rc;
-    BAL_TRY_OR(done, add_sheet(&l, "clips/rejects.csv", "cut", "unusable", "reason", err));
+    if (e->b->recipe->videos[0]) /* else it may be there from older settings */
+        BAL_TRY_OR(done, add_sheet(&l, "clips/rejects.csv", "cut", "unusable", "reason", err));
     BAL_TRY_OR(done, add_sheet(&l, "candidates-rejects.csv", "clips", "", "values", err));
     BAL_TRY_OR(done, add_sheet(&l, "triage/rejects.csv", "triage", "", "values", err));
     BAL_TRY_OR(done, add_sheet(&l, "store/rejected.csv", "ingest", "unusable", "reason", err));

@@ -43,12 +43,67 @@ static BalStatus cut(const BalBuilding *b, const BalPaths *videos, BalError *err
     return rc;
 }
 
+/* A file of this name may as well be the manifest itself: that of `clip` is known by its first columns. */
+static bool is_of_clip(const char *path) {
+    static const char head[] = "id,video,start_ms,end_ms,";
+    BalMap m = {0};
+    if (bal_map_open(&m, path, NULL) < 0) return false;
+    const bool is = m.size >= sizeof head - 1 && !memcmp(m.data, head, sizeof head - 1);
+    bal_map_close(&m);
+    return is;
+}
+
+/* The rows of a clips.csv of `clip` that speak of candidates. */
+static BalStatus add_places(const BalNameIndex *ids, const char *path, BalText *out, BalError *err) {
+    static const char *const name[] = {"start_ms", "end_ms", "flags"};
+    BalSheet s = {0};
+    BAL_TRY(bal_sheet_load(&s, path, "id", err));
+    for (int64_t i = 0; i < s.n; i++) {
+        if (bal_name_index_find(ids, s.id[i], strlen(s.id[i])) < 0) continue;
+        bal_csv_quote(out, s.id[i]);
+        for (int k = 0; k < 3; k++) {
+            bal_text_char(out, ',');
+            bal_csv_quote(out, bal_sheet_at(&s, i, bal_sheet_column(&s, name[k])));
+        }
+        bal_text_char(out, '\n');
+    }
+    bal_sheet_reset(&s);
+    return bal_text_ok(out, err);
+}
+
+/* places.csv: where clips that were cut stand in their videos. `clip` tells it in the clips.csv beside its manifest;
+ * what an older call of this build left, with videos then and a manifest now, tells nothing. */
+static BalStatus write_places(const BalBuilding *b, const BalManifest *m, const BalPaths *manifests, BalError *err) {
+    const bool videos = b->recipe->videos[0];
+    const char **id = NULL;
+    BalNameIndex ids = {0};
+    BalText path = {0}, out = {0};
+    BAL_TRY(bal_alloc(&id, (size_t)m->n, sizeof *id, err));
+    for (int64_t i = 0; i < m->n; i++) id[i] = m->clip[i].id;
+    BalStatus rc = bal_name_index_make(&ids, id, m->n, err);
+    bal_text_add(&out, "id,start_ms,end_ms,flags\n");
+    for (int k = 0; k < (videos ? 1 : manifests->n) && rc >= 0; k++) {
+        const char *slash = videos ? NULL : strrchr(manifests->path[k], '/');
+        bal_text_clear(&path);
+        if (slash) bal_text_add_n(&path, manifests->path[k], (size_t)(slash - manifests->path[k]) + 1);
+        if (!videos) bal_text_add(&path, "clips.csv");
+        rc = videos ? bal_build_path(b, "clips/clips.csv", &path, err) : bal_text_ok(&path, err);
+        if (rc >= 0 && is_of_clip(path.data)) rc = add_places(&ids, path.data, &out, err);
+    }
+    if (rc >= 0) rc = bal_build_write(b, "places.csv", &out, err);
+    bal_name_index_reset(&ids);
+    bal_free(id);
+    bal_text_reset(&path);
+    bal_text_reset(&out);
+    return rc;
+}
+
 /* Where each clip begins in its source video: a clip that was cut is a file of its own, which begins at 0. */
 static BalStatus find_places(const BalBuilding *b, const BalManifest *m, double **out, BalError *err) {
     BalSheet clips = {0};
     BalText path = {0};
-    BalStatus rc = bal_build_path(b, "clips/clips.csv", &path, err);
-    if (rc >= 0 && bal_file_exists(path.data)) rc = bal_sheet_load(&clips, path.data, "id", err);
+    BalStatus rc = bal_build_path(b, "places.csv", &path, err);
+    if (rc >= 0) rc = bal_sheet_load(&clips, path.data, "id", err);
     if (rc >= 0) rc = bal_alloc(out, (size_t)m->n, sizeof **out, err);
     const int start = bal_sheet_column(&clips, "start_ms");
     for (int64_t i = 0; i < m->n && rc >= 0; i++) {
@@ -76,6 +131,7 @@ BalStatus bal_build_clips(const BalBuilding *b, BalError *err) {
                     : bal_manifest_load_all(&m, (const char *const *)p.path, p.n, NULL, err);
     if (rc >= 0) qsort(m.clip, (size_t)m.n, sizeof *m.clip, by_id);
     if (rc >= 0) rc = bal_build_sift(b, &m, err);
+    if (rc >= 0) rc = write_places(b, &m, &p, err);
     if (rc >= 0) rc = bal_build_save(b, "candidates.csv", &m, err);
     bal_manifest_reset(&m);
     bal_paths_reset(&p);

@@ -40,3 +40,12 @@
 0	*	-	sed 's/: \([mav]\)\.csv/: q\1.csv/g' r.yaml >q.yaml; $A build q.yaml -o q -q
 0	^abcdefgh...,10,"say ""hi"", dog",(train|val|test)$	-	cat q/vggsound.csv
 0	^"say ""hi"", dog",abcdefgh...,10,20,	-	cat q/kinetics.csv
+0	*	-	mkdir own && cp m.csv own/clips.csv && $A build r.yaml -o ownd --set clips.manifest=own/clips.csv -q
+# clips that `clip` has cut: its clips.csv, beside the manifest, tells where in their videos; what older settings left behind tells nothing
+0	-	-	mkdir cut && awk -F, 'NR == 1 {print $0 ",start,duration"; next} {sub(/v[0-9]+$/, sprintf("abcdefgh%03d", NR)); print $0 ",0,10"}' m.csv >cut/m.csv
+0	-	-	awk 'BEGIN {print "id,video,start_ms,end_ms,flags,findings,bytes,sha256"; for (i = 0; i < 120; i++) printf "c%03d,x,30500,40500,mixed,,1,0\n", i}' >cut/clips.csv
+0	*	-	$A build r.yaml -o cutd --set clips.manifest=cut/m.csv -q
+0	^abcdefgh...,30,(dog|cat),(train|val|test)$	-	cat cutd/vggsound.csv
+0	-	-	mkdir cutd/clips && sed s/30500/70500/ cut/clips.csv >cutd/clips/clips.csv && printf 'id,media,start_ms,end_ms,stage,rule,reason\nold,old.mp4,,,list,missing,gone\n' >cutd/clips/rejects.csv && cp cutd/manifest.tsv was && cp cutd/rejects.tsv rej
+0	*	-	$A build r.yaml -o cutd --set clips.manifest=cut/m.csv -q
+0	-	-	cmp cutd/manifest.tsv was && cmp cutd/rejects.tsv rej
