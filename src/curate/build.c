@@ -36,7 +36,7 @@ static const BalBuildStage stages[] = {
     {"estimate", "estimate. build.seed", "estimate", true, "estimate/scores.csv =estimate/estimate.json",
      bal_build_estimate},
     {"noise", "noise. build.takedown build.seed", "noise", false,
-     "noise/scores.csv noise/rejects.csv =noise/noise.json", bal_build_noise},
+     "noise/scores.csv noise/rejects.csv =noise/noise.json =noise/takedown.json", bal_build_noise},
     {"select", "select. build.seed", "select", false, "select/selected.csv =select/select.json", bal_build_select},
     /* report.json states every option */
     {"export", "build. clips. score. triage. estimate. noise. select. split. export.", NULL, false,

@@ -196,6 +196,7 @@ BalStatus bal_build_report(const BalBuildExport *e, BalText *out, BalError *err)
     BAL_TRY(add_document(e->b, &o, "triage", "triage/triage.json", err));
     BAL_TRY(add_document(e->b, &o, "estimate", "estimate/estimate.json", err));
     BAL_TRY(add_document(e->b, &o, "noise", "noise/noise.json", err));
+    BAL_TRY(add_document(e->b, &o, "takedown", "noise/takedown.json", err));
     BAL_TRY(add_document(e->b, &o, "select", "select/select.json", err));
     bal_json_close(&o, '}');
     add_recipe(e, &o);

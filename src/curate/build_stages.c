@@ -322,27 +322,76 @@ BalStatus bal_build_estimate(const BalBuilding *b, BalError *err) {
 
 /* ---- noise ---- */
 
+/* Names of a list without blanks around them; empty lines are none. */
+static void trim_lines(BalLines *l) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < l->n; i++) {
+        char *s = l->text.data + (l->line[i] - l->text.data);
+        s += strspn(s, " \t");
+        size_t end = strlen(s);
+        while (end && strchr(" \t", s[end - 1])) end--;
+        s[end] = '\0';
+        if (end) l->line[n++] = s;
+    }
+    l->n = n;
+}
+
+/* Its place in the list: by its id, its video, or the video's name alone, where the video is known by its folder, too
+ * (dog/NAME). */
+static int64_t find_taken(const BalNameIndex *ids, const BalClip *c) {
+    const char *slash = strrchr(c->source, '/'), *name[] = {c->id, c->source, slash ? slash + 1 : ""};
+    for (int k = 0; k < 3; k++) {
+        const int64_t at = *name[k] ? bal_name_index_find(ids, name[k], strlen(name[k])) : -1;
+        if (at >= 0) return at;
+    }
+    return -1;
+}
+
+/* What the list did, for report.json: whoever asked for a video to go must learn where its id was met by nothing. */
+static BalStatus tell_takedown(const BalBuilding *b, const BalLines *l, const bool *met, int64_t clips, BalError *err) {
+    BalText json = {0};
+    BalJsonOut o = bal_json_out(&json, true);
+    bal_json_open(&o, NULL, '{');
+    bal_json_add_int(&o, "ids", l->n);
+    bal_json_add_int(&o, "clips", clips);
+    bal_json_open(&o, "not_met", '[');
+    for (int64_t i = 0; i < l->n; i++)
+        if (!met[i]) bal_json_add_text(&o, NULL, l->line[i]);
+    bal_json_close(&o, ']');
+    bal_json_close(&o, '}');
+    bal_text_char(&json, '\n');
+    BalStatus rc = bal_build_write(b, "noise/takedown.json", &json, err);
+    bal_text_reset(&json);
+    return rc;
+}
+
 /* Clips that are named themselves, or whose video is, as a list for rule R4. */
 static BalStatus write_takedown(const BalBuilding *b, BalText *path, BalError *err) {
     BalManifest m = {0};
     BalLines lines = {0};
     BalNameIndex ids = {0};
     BalText out = {0};
+    bool *met = NULL; /* [lines.n] */
+    int64_t clips = 0;
     BalStatus rc = bal_build_given(b, b->recipe->takedown, path, err);
     if (rc >= 0) rc = bal_lines_read(&lines, path->data, err);
+    if (rc >= 0) trim_lines(&lines);
+    if (rc >= 0) rc = bal_alloc(&met, (size_t)lines.n, sizeof *met, err);
     if (rc >= 0) rc = bal_name_index_make(&ids, lines.line, lines.n, err);
     if (rc >= 0) rc = bal_build_load(b, "triage/manifest.csv", &m, err);
     bal_text_add(&out, "id,reason\n");
     for (int64_t i = 0; i < m.n && rc >= 0; i++) {
-        const BalClip *c = &m.clip[i];
-        if (bal_name_index_find(&ids, c->id, strlen(c->id)) < 0 &&
-            bal_name_index_find(&ids, c->source, strlen(c->source)) < 0)
-            continue;
-        bal_csv_quote(&out, c->id);
+        const int64_t at = find_taken(&ids, &m.clip[i]);
+        if (at < 0) continue;
+        met[at] = true;
+        clips++;
+        bal_csv_quote(&out, m.clip[i].id);
         bal_text_add(&out, ",taken down\n");
     }
     if (rc >= 0) rc = bal_build_write(b, "noise/takedown.csv", &out, err);
+    if (rc >= 0) rc = tell_takedown(b, &lines, met, clips, err);
     if (rc >= 0) rc = bal_build_path(b, "noise/takedown.csv", path, err);
+    bal_free(met);
     bal_name_index_reset(&ids);
     bal_lines_reset(&lines);
     bal_manifest_reset(&m);

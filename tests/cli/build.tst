@@ -29,6 +29,14 @@
 # a full disk: what is made is kept, and the next run goes on
 1	-	File too large|No space	trap "" XFSZ; ulimit -f 8; $A build r.yaml -o full -q
 0	-	-	$A build r.yaml -o full -q >/dev/null; for f in manifest.tsv rejects.tsv report.json croissant.json; do cmp out/$f full/$f; done
+# what is taken down goes, whatever stands around its id; a blank line is no id; ids that met nothing are told
+0	-	-	printf 'v3 \n\n c007\r\nnobody\n' >gone.txt
+0	*	-	$A build r.yaml -o gone --set build.takedown=gone.txt -q
+0	-	-	cut -f1,2 gone/manifest.tsv | awk '$2 == "v3" || $1 == "c007"'
+0	^ +"nobody"$	-	awk '/"takedown"/ {on = 1} on' gone/report.json
+0	-	-	awk 'BEGIN {print "id,label,u_audio,u_visual"; for (i = 0; i < 120; i++) printf "c%03d,%s,0.%d,0.%d\n", i, i % 2 ? "dog" : "cat", 20 + i % 70, 95 - i % 70}' >s.csv; sed 's/,v[0-9]*$/,/' m.csv >nosource.csv
+0	*	-	$A build r.yaml -o gone2 --set build.takedown=gone.txt --set triage.run=no --set estimate.scores=s.csv --set clips.manifest=nosource.csv --set select.run=no -q
+0	^119$	-	sed 1d gone2/manifest.tsv | wc -l | tr -d " "
 # -f makes room only where an older build is
 2	-	holds something else than a build	mkdir keep; echo x >keep/mine; $A build r.yaml -o keep -f -q
 0	^x$	-	cat keep/mine
