@@ -65,10 +65,12 @@ static BalStatus read_places(BalDuplicates *d, Place *place, BalError *err) {
             !bal_parse_real_n(csv.field[3].s, csv.field[3].n, &end_ms))
             continue;
         int64_t i = bal_name_find(&d->ids, csv.field[0].s, csv.field[0].n), number;
+        BalField video = csv.field[1], name = bal_stem(video); /* of dog/NAME, where that is a YouTube id */
+        if (name.n == 11 && bal_youtube_prefix(name) == 11) video = name;
         bool added;
         if (i < 0) continue;
-        BAL_TRY_OR(done, bal_name_add(&d->videos, &d->strings, csv.field[1].s, csv.field[1].n, &number, &added, err));
-        place[i] = (Place){d->videos.name[number], csv.field[1].n, start_ms / 1000, (end_ms - start_ms) / 1000, i};
+        BAL_TRY_OR(done, bal_name_add(&d->videos, &d->strings, video.s, video.n, &number, &added, err));
+        place[i] = (Place){d->videos.name[number], video.n, start_ms / 1000, (end_ms - start_ms) / 1000, i};
     }
     if (rc == BAL_END) rc = BAL_OK;
 done:

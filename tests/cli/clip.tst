@@ -29,6 +29,8 @@
 # labels of folders reach the manifest, and ingest takes it as it is
 0	^dog/film_0,clips/dog_film_0-[0-9a-f]{8}\.mp4,dog,train,0,1,dog/film$	-	$A clip lab -o l --seconds 1 --grid --reject none -q >/dev/null && cat l/manifest.csv
 0	2 of 2 clips stored	*	$A ingest l/manifest.csv -o s --val-share 0
+# a video that is called after its YouTube id is of that source in a folder, too
+0	^cat/abcdefghijk_0,clips/.*,cat,train,0,1,abcdefghijk$	-	mkdir -p tube/cat && cp abcdefghijk.webm tube/cat/ && $A clip tube -o t --seconds 1 --grid --reject none -q >/dev/null && cat t/manifest.csv
 # filters
 3	-	not one clip could be made of 1 videos; each stands with its reason in f/rejects.csv	$A clip film.mp4 -o f --seconds 1 --grid --require rotated
 0	filter,rotated,not found: 	-	cat f/rejects.csv
