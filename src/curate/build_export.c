@@ -199,7 +199,7 @@ void bal_build_manifest_tsv(const BalBuildExport *e, BalText *out) {
         bal_text_f(out, "%d\t%c\t%s\t%016llx\t", r->bin, r->pref, bal_split_name(r->split), (unsigned long long)r->key);
         cell(out, r->licence);
         cell(out, r->flags);
-        out->data[out->len - !out->failed] = out->failed ? 0 : '\n'; /* in place of the last tab */
+        if (!out->failed) out->data[out->len - 1] = '\n'; /* in place of the last tab */
     }
 }
 

@@ -39,7 +39,7 @@ static const BalOption OPTIONS[] = {
     {"clips.origin", "own", "name of the clips in the provenance", BAL_OPT_TEXT, AT(origin), 0, 32, NULL},
     TEXT("clips.licences", licences, "CSV with id (of clip or video) and licence"),
     YES_NO("clips.grid", "false", grid, "cut without looking at the pictures"),
-    REAL("clips.seconds", "10", clip_s, 3600, "length of a clip"),
+    {"clips.seconds", "10", "length of a clip", BAL_OPT_REAL, AT(clip_s), 0.5, 600, NULL},
     INT("clips.per_video", "12", clips_per_video, 1e6, "most clips of a video; 0: any number"),
     YES_NO("clips.technical", "true", technical, "leave out clips that are silent, black, frozen, ..."),
     YES_NO("clips.duplicates", "true", duplicates, "leave out clips that are there twice"),
@@ -108,6 +108,17 @@ const BalOption *bal_build_options(void) {
     return OPTIONS;
 }
 
+/* What readers of the card take: 2026, 2026-01, 2026-01-31, and a time behind that. */
+static bool is_date(const char *s) {
+    static const char form[] = "0000-00-00";
+    const size_t n = strcspn(s, "T");
+    for (size_t i = 0; i < n; i++)
+        if (i >= sizeof form - 1 || (form[i] == '0' ? s[i] < '0' || s[i] > '9' : s[i] != form[i])) return false;
+    if (n >= 7 && (strncmp(s + 5, "01", 2) < 0 || strncmp(s + 5, "12", 2) > 0)) return false;
+    if (n == 10 && (strncmp(s + 8, "01", 2) < 0 || strncmp(s + 8, "31", 2) > 0)) return false;
+    return s[n] ? n == 10 : n == 4 || n == 7 || n == 10;
+}
+
 static BalStatus check(const BalBuildRecipe *r, const char *path, BalError *err) {
     const bool any[2] = {r->outputs[0][0] || r->network[0][0], r->outputs[1][0] || r->network[1][0]};
     const bool reference = r->reference[0];
@@ -129,6 +140,8 @@ static BalStatus check(const BalBuildRecipe *r, const char *path, BalError *err)
     if (r->bins % 2 || r->bins < 2)
         return BAL_FAIL(err, BAL_E_FORMAT, "%s: select.bins is %lld, it must be even and at least 2", path,
                         (long long)r->bins);
+    if (*r->date && !is_date(r->date))
+        return BAL_FAIL(err, BAL_E_FORMAT, "%s: build.date is '%s', it must be like 2026-01-31", path, r->date);
     if (r->train_share + r->val_share > 1)
         return BAL_FAIL(err, BAL_E_FORMAT, "%s: split.train and split.val are more than 1 together", path);
     return BAL_OK;

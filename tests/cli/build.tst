@@ -19,6 +19,9 @@
 3	-	bad\.yaml:1: clips\.manfest|manfest	printf 'clips: {manfest: m.csv}\n' >bad.yaml; $A build bad.yaml -o bad
 3	-	score\.reference to train scorers on	$A build r.yaml -o bad --set score.audio=
 3	-	select\.bins is 5	$A build r.yaml -o bad --set select.bins=5
+3	-	build\.date is .31\.1\.2026., it must be like 2026-01-31	$A build r.yaml -o bad --set build.date=31.1.2026
+3	-	build\.date is .2026-13.	$A build r.yaml -o bad --set build.date=2026-13
+2	-	clips\.seconds	$A build r.yaml -o bad --set clips.seconds=900
 3	-	more than 1 together	$A build r.yaml -o bad --set split.train=0.95 --set split.val=0.2
 2	-	there is no .*select\.rato|select\.rato	$A build r.yaml -o bad --set select.rato=2
 1	-	none\.csv.*stage	$A build r.yaml -o bad --set score.audio=none.csv
