@@ -177,15 +177,14 @@ const BalCommand bal_cmd_duplicates = {
     .usage = "MANIFEST|CLIPS -o DIR",
     .summary = "Find clips that show and sound the same, and keep one of each",
     .details =
-        "Duplicates are the same file, clips of one video that begin less than 10 s apart, and clips whose picture "
-        "and\n"
-        "sound both agree, though coded anew, scaled, mirrored or shifted. Only the picture, or only the sound, is "
-        "told in\n"
-        "pairs.csv and removes nothing. Of each group one stays: a clip of --against, of --keep, of --labelled, else "
+        "Duplicates are the same file, clips of one video that begin less than 10 s apart (or than the earlier one is\n"
+        "long), and clips whose picture and sound both agree, though coded anew, scaled, mirrored or shifted. Only "
         "the\n"
-        "one of the lowest key. DIR gets manifest.csv (what stays, for ingest), rejects.csv, pairs.csv, groups.csv,\n"
-        "leaks.csv (sources in two splits), and fingerprints.jsonl, so that the next call has only new clips to "
-        "decode.",
+        "picture, or only the sound, is told in pairs.csv and removes nothing. Of each group one stays: a clip of\n"
+        "--against, of --keep, of --labelled, else the one of the lowest key. DIR gets manifest.csv (what stays, for\n"
+        "ingest), rejects.csv, pairs.csv, groups.csv, leaks.csv (sources in two splits), and fingerprints.jsonl, so "
+        "that\n"
+        "the next call has only new clips to decode.",
     .min_args = 1,
     .max_args = 1,
     .flags = flags,

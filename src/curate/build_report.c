@@ -53,6 +53,29 @@ static BalStatus add_document(const BalBuilding *b, BalJsonOut *o, const char *k
     return rc;
 }
 
+/* Which networks scored: what of their score.json does not depend on the machine. */
+static BalStatus add_scorers(const BalBuilding *b, BalJsonOut *o, BalError *err) {
+    static const char *const key[] = {"scorer", "weights_sha256", "view", "average", "dtype"},
+                             *const file[] = {"score/audio/score.json", "score/visual/score.json"};
+    BalText path = {0};
+    BalStatus rc = BAL_OK;
+    bal_json_open(o, "scorers", '{');
+    for (int side = 0; side < BAL_SIDES && rc >= 0; side++) {
+        BalJson *json = NULL;
+        rc = bal_build_path(b, file[side], &path, err);
+        if (rc < 0 || !bal_file_exists(path.data)) continue;
+        rc = bal_json_load(&json, path.data, err);
+        bal_json_open(o, side ? "visual" : "audio", '{');
+        for (size_t k = 0; k < sizeof key / sizeof *key && rc >= 0; k++)
+            bal_json_add_text(o, key[k], bal_json_text(bal_json_get(json, key[k]), NULL));
+        bal_json_close(o, '}');
+        bal_json_free(&json);
+    }
+    bal_json_close(o, '}');
+    bal_text_reset(&path);
+    return rc;
+}
+
 /* ---- balance ---- */
 
 typedef struct Side {
@@ -191,6 +214,7 @@ BalStatus bal_build_report(const BalBuildExport *e, BalText *out, BalError *err)
     BAL_TRY(add_categories(e, &o, err));
     add_rejected(e, &o);
     add_balance(e, &o);
+    BAL_TRY(add_scorers(e->b, &o, err));
     bal_json_open(&o, "stages", '{');
     BAL_TRY(add_document(e->b, &o, "score", "score/calibration.json", err));
     BAL_TRY(add_document(e->b, &o, "triage", "triage/triage.json", err));

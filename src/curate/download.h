@@ -5,7 +5,8 @@
 #include <avbalance/clips.h>
 
 typedef struct BalDownloader BalDownloader; /* may be used by several threads */
-/* BAL_E_ARG: a command without {out} or {id}, with another {word}, an open quote, or options behind {id}. */
+/* BAL_E_ARG: a command without {out} or {id}, with an open quote, or where a word begins with {id} and no -- stands
+ * before. Other words in braces are left as they are: they may be the program's own. */
 BAL_MUST_USE BalStatus bal_downloader_open(BalDownloader **out, const BalClipsSpec *spec, BalError *err);
 void bal_downloader_close(BalDownloader **d);
 bool bal_downloader_cuts(const BalDownloader *d); /* the command has {start} or {end} */

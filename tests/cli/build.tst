@@ -10,6 +10,7 @@
 0	select.not-selected.qa=	-	cat out/rejects.tsv
 0	"schema": "avbalance/build/1"	-	$A build r.yaml -o out -q --json
 0	-	-	test ! -e out/dataset.lock.json # the media are not there
+0	^  "scorers": \{\},	-	cat out/report.json
 0	^120$	-	(sed 1d out/manifest.tsv; sed 1d out/rejects.tsv) | wc -l | tr -d " "
 0	-	-	python3 -c "import json; c = json.load(open('out/croissant.json')); assert c['@type'] == 'sc:Dataset' and len(c['recordSet'][0]['field']) == 21"
 0	^kept optimum|optimal: true|"optimal": true	-	grep optimal out/select/select.json
