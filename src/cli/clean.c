@@ -60,11 +60,8 @@ static BalStatus run(BalCli *cli, BalError *err) {
     const Clean *a = cli->self;
     BalScoresSpec spec = bal_scores_flags_spec(&a->scores, cli);
     BalScores s = {0};
-    BalText marker = {0};
     BalRunFolders *o = NULL;
-    bal_path_join(&marker, a->out, "noise.json");
-    BalStatus rc = bal_text_ok(&marker, err);
-    if (rc >= 0) rc = bal_cli_may_write(cli, marker.data, err);
+    BalStatus rc = bal_cli_may_write_in(cli, a->out, bal_noise_files, err);
     if (rc >= 0) rc = bal_alloc(&o, 1, sizeof *o, err);
     for (int k = 0; k < BAL_SIDES; k++)
         for (int i = 0; i < a->outputs[k].n && rc >= 0; i++)
@@ -75,7 +72,6 @@ static BalStatus run(BalCli *cli, BalError *err) {
     if (o) bal_run_folders_reset(o);
     bal_free(o);
     bal_scores_reset(&s);
-    bal_text_reset(&marker);
     return rc;
 }
 

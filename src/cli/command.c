@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/file.h"
 
@@ -194,6 +195,36 @@ BalStatus bal_command_parse(BalCli *cli, void *common, int argc, char **argv, Ba
 BalStatus bal_cli_may_write(const BalCli *cli, const char *path, BalError *err) {
     if (cli->force || !bal_file_exists(path)) return BAL_OK;
     return BAL_FAIL(err, BAL_E_EXISTS, "%s is already there; give -f to overwrite it", path);
+}
+
+static bool is_argument(const BalCli *cli, const char *path) {
+    struct stat file, argument;
+    bool found = false;
+    if (stat(path, &file) != 0) return false;
+    for (int i = 0; i < cli->n_args && !found; i++)
+        found = !stat(cli->args[i], &argument) && argument.st_dev == file.st_dev && argument.st_ino == file.st_ino;
+    return found;
+}
+
+static BalStatus may_write_one(const BalCli *cli, const char *path, BalError *err) {
+    if (is_argument(cli, path))
+        return BAL_FAIL(err, BAL_E_ARG, "%s is read here and would be written; give another folder", path);
+    return bal_cli_may_write(cli, path, err);
+}
+
+BalStatus bal_cli_may_write_in(const BalCli *cli, const char *dir, const char *const *name, BalError *err) {
+    BalText path = {0};
+    BalStatus rc = BAL_OK;
+    int n = 0;
+    while (name[n]) n++;
+    for (int i = n - 1; i >= 0 && rc >= 0; i--) {
+        bal_text_clear(&path);
+        bal_path_join(&path, dir, name[i]);
+        rc = bal_text_ok(&path, err);
+        if (rc >= 0) rc = may_write_one(cli, path.data, err);
+    }
+    bal_text_reset(&path);
+    return rc;
 }
 
 static bool is_there(const char *path, const char *says) {

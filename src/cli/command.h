@@ -91,6 +91,9 @@ bool bal_cli_cancelled(void); /* SIGINT or SIGTERM came: stop at the next safe p
 
 /* BAL_E_EXISTS with the remedy where `path` exists and -f was not given. */
 BAL_MUST_USE BalStatus bal_cli_may_write(const BalCli *cli, const char *path, BalError *err);
+/* The same for files of the folder `dir`, of which `name` (ends with NULL) has the one that says that all are whole last. BAL_E_ARG where
+ * one of them is an argument of the command, with -f too: what is read must outlive what is written. */
+BAL_MUST_USE BalStatus bal_cli_may_write_in(const BalCli *cli, const char *dir, const char *const *name, BalError *err);
 typedef struct BalCliMark { /* a file that only an output of ours has: its name, and what stands in its first lines */
     const char *file, *says;
 } BalCliMark;

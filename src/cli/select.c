@@ -104,17 +104,11 @@ static BalStatus make_spec(BalSelectSpec *s, const BalCli *cli, BalError *err) {
 }
 
 static BalStatus may_write(const BalCli *cli, const SelectArgs *a, BalError *err) {
-    BalText path = {0};
-    BalStatus rc = BAL_OK;
-    for (int i = 0; i < a->frontier.n && rc >= 0; i++) {
-        if (!bal_has_suffix(a->frontier.v[i], ".csv")) rc = bal_figure_may_be(a->frontier.v[i], err);
-        if (rc >= 0) rc = bal_cli_may_write(cli, a->frontier.v[i], err);
+    for (int i = 0; i < a->frontier.n; i++) {
+        if (!bal_has_suffix(a->frontier.v[i], ".csv")) BAL_TRY(bal_figure_may_be(a->frontier.v[i], err));
+        BAL_TRY(bal_cli_may_write(cli, a->frontier.v[i], err));
     }
-    if (a->out) bal_path_join(&path, a->out, "select.json");
-    if (rc >= 0) rc = bal_text_ok(&path, err);
-    if (rc >= 0 && a->out) rc = bal_cli_may_write(cli, path.data, err);
-    bal_text_reset(&path);
-    return rc;
+    return a->out ? bal_cli_may_write_in(cli, a->out, bal_selection_files, err) : BAL_OK;
 }
 
 static BalStatus save_frontier(const BalSelectResult *s, const BalFrontier *f, const char *path, BalError *err) {

@@ -59,14 +59,9 @@ static BalStatus merge_counts(BalCli *cli, const BalSelectSpec *spec, BalSelectR
 
 static BalStatus merge_picks(BalCli *cli, BalSelectResult *s, BalError *err) {
     const SelectArgs *a = cli->self;
-    BalText path = {0};
-    bal_path_join(&path, a->out, "select.json");
-    BalStatus rc = bal_text_ok(&path, err);
-    if (rc >= 0) rc = bal_cli_may_write(cli, path.data, err);
-    if (rc >= 0) rc = bal_shard_merge(s, cli->args, cli->n_args, a->quotas, err);
-    if (rc >= 0) rc = bal_selection_save(s, NULL, a->out, a->certificate, err);
-    bal_text_reset(&path);
-    BAL_TRY(rc);
+    BAL_TRY(bal_cli_may_write_in(cli, a->out, bal_selection_files, err));
+    BAL_TRY(bal_shard_merge(s, cli->args, cli->n_args, a->quotas, err));
+    BAL_TRY(bal_selection_save(s, NULL, a->out, a->certificate, err));
     if (cli->json)
         bal_selection_json(s, NULL, &cli->out);
     else

@@ -69,10 +69,7 @@ static BalStatus run(BalCli *cli, BalError *err) {
     BalTriageSpec spec = bal_triage_spec_default();
     BalCategories categories = {0};
     BalTriageSources *s = NULL;
-    BalText marker = {0};
-    bal_path_join(&marker, a->out, "triage.json");
-    BalStatus rc = bal_text_ok(&marker, err);
-    if (rc >= 0) rc = bal_cli_may_write(cli, marker.data, err);
+    BalStatus rc = bal_cli_may_write_in(cli, a->out, bal_triage_files, err);
     for (int k = 0; k < BAL_SIDES && rc >= 0; k++) {
         spec.outputs[k] = a->outputs[k].v;
         spec.n_outputs[k] = a->outputs[k].n;
@@ -93,7 +90,6 @@ static BalStatus run(BalCli *cli, BalError *err) {
     if (s) bal_triage_sources_reset(s);
     bal_free(s);
     bal_categories_reset(&categories);
-    bal_text_reset(&marker);
     return rc;
 }
 

@@ -109,13 +109,14 @@ void bal_noise_json(const BalNoise *noise, const BalScores *s, const BalNoiseSpe
     bal_text_char(out, '\n');
 }
 
+const char *const bal_noise_files[] = {"scores.csv", "rejects.csv", "noise.json", NULL};
+
 BalStatus bal_noise_save(const BalNoise *noise, const BalScores *s, const BalNoiseSpec *spec, const char *dir,
                          BalError *err) {
-    static const char *const names[] = {"scores.csv", "rejects.csv", "noise.json"};
     BalText path[3] = {{0}}, json = {0};
     BalStatus rc = bal_make_dirs(dir, err);
     for (int k = 0; k < 3 && rc >= 0; k++) {
-        bal_path_join(&path[k], dir, names[k]);
+        bal_path_join(&path[k], dir, bal_noise_files[k]);
         rc = bal_text_ok(&path[k], err);
     }
     if (rc >= 0) rc = bal_remove_tree(path[2].data, err); /* of an older one: its presence says that all are whole */

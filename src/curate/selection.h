@@ -30,6 +30,7 @@ void bal_selection_finish(BalSelectResult *s);
  * average; -1: the policy has no levels. */
 int64_t bal_trimmed(const BalRule *r);
 
+extern const char *const bal_selection_files[]; /* of bal_selection_save, the last one last; NULL at the end */
 /* The document select.json. */
 void bal_selection_json(const BalSelectResult *s, const BalSelectMore *more, BalText *out); /* more may be NULL */
 /* id,label,bin,u_audio,u_visual,reason: selected.csv. */

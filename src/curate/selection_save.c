@@ -73,8 +73,9 @@ static void make_rejects(const BalSelectResult *s, BalText *out) {
 }
 
 enum { LIST, TABLE, CERTIFICATE, FRONTIER, SHORTAGE, REJECTS, LAST, OUTPUTS };
-static const char *const names[OUTPUTS] = {"selected.txt", "selected.csv", "certificate.json", "frontier.csv",
-                                           "shortage.csv", "rejects.csv",  "select.json"};
+const char *const bal_selection_files[OUTPUTS + 1] = {
+    "selected.txt", "selected.csv", "certificate.json", "frontier.csv",
+    "shortage.csv", "rejects.csv",  "select.json",      NULL};
 
 static void make(const BalSelectResult *s, const BalSelectMore *more, int i, char sha256[65], BalText *out) {
     if (i == LIST) make_list(s, out);
@@ -102,12 +103,12 @@ BalStatus bal_selection_save(const BalSelectResult *s, const BalSelectMore *more
     BalStatus rc = bal_make_dirs(dir, err);
     for (int i = 0; i < OUTPUTS && rc >= 0; i++) {
         if (!wanted[i]) {
-            bal_file_set_without(&files, names[i]);
+            bal_file_set_without(&files, bal_selection_files[i]);
             continue;
         }
         bal_text_reset(&text);
         make(s, more, i, sha256, &text);
-        rc = bal_file_set_add(&files, names[i], &text, err);
+        rc = bal_file_set_add(&files, bal_selection_files[i], &text, err);
     }
     bal_text_reset(&text);
     return bal_file_set_end(&files, rc, err);

@@ -12,6 +12,7 @@ static inline const char *bal_triage_video(const BalTriageClip *c) {
     return *c->clip->source ? c->clip->source : c->clip->id;
 }
 
+extern const char *const bal_triage_files[]; /* of bal_triage_save, the last one last; NULL at the end */
 void bal_triage_json(const BalTriage *t, BalText *out);
 void bal_triage_text(const BalTriage *t, BalText *out); /* for people */
 

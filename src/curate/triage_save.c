@@ -221,12 +221,13 @@ void bal_triage_text(const BalTriage *t, BalText *out) {
     bal_text_f(out, "kept: %lld clips\n", (long long)t->kept);
 }
 
+const char *const bal_triage_files[] = {"triage.csv", "rejects.csv", "manifest.csv", "triage.json", NULL};
+
 BalStatus bal_triage_save(const BalTriage *t, const char *dir, BalError *err) {
-    static const char *const names[] = {"triage.csv", "rejects.csv", "manifest.csv", "triage.json"};
     BalText path[4] = {{0}}, json = {0};
     BalStatus rc = bal_make_dirs(dir, err);
     for (int k = 0; k < 4 && rc >= 0; k++) {
-        bal_path_join(&path[k], dir, names[k]);
+        bal_path_join(&path[k], dir, bal_triage_files[k]);
         rc = bal_text_ok(&path[k], err);
     }
     if (rc >= 0) rc = bal_remove_tree(path[3].data, err); /* of an older one: its presence says that all are whole */

@@ -7,6 +7,11 @@
 0	^b,dog,	-	cat c/scores.csv
 0	^3$	-	wc -l <c/scores.csv | tr -d " "
 2	-	noise.json is already there; give -f	$A clean s.csv -o c
+# neither its own table nor files of others are overwritten
+2	-	e/scores.csv is read here and would be written	mkdir e; cp s.csv e/scores.csv; $A clean e/scores.csv -o e -f
+2	-	e/scores.csv is already there; give -f	$A clean s.csv -o e
+0	-	-	cmp s.csv e/scores.csv
+2	-	c/rejects.csv is already there; give -f	$A select c/scores.csv -o c --min-per-bin 1
 0	-	-	$A clean s.csv -o c -f --cap 0.5 --json >1; cmp 1 c/noise.json
 0	^removed 1 of 4	1 ids of t.csv are not among the scores	printf 'id,reason\nc,silent\nx,black\n' >t.csv; $A clean s.csv -o t --technical t.csv
 0	^c,noise,technical,label=cat u_audio=0.5 u_visual=0.5 reason=silent$	-	cat t/rejects.csv

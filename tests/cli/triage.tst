@@ -8,6 +8,8 @@
 0	^n,triage,neither,category=cat source=own qa_pre=400000 qv_pre=400000 type=N$	-	cat t/rejects.csv
 0	^w,../w.mp4,cat,val,,,w$	-	cat t/manifest.csv
 2	-	triage.json is already there; give -f	$A triage m.csv --audio a.csv --visual v.csv -o t
+2	-	e/manifest.csv is read here and would be written	mkdir e; cp m.csv e/manifest.csv; $A triage e/manifest.csv --audio a.csv --visual v.csv -o e -f
+0	-	-	cmp m.csv e/manifest.csv
 0	"kept": 4	-	$A triage m.csv --audio a.csv --visual v.csv -o t -f --json
 0	-	-	$A triage m.csv --audio a.csv --visual v.csv -o t2 --json >1; cmp 1 t2/triage.json
 2	-	outputs of both scorers are needed; those of the visual one	$A triage m.csv --audio a.csv -o bad
