@@ -73,8 +73,8 @@ typedef struct BalSelectSide {
     int64_t n;
     int64_t *per_bin, *per_class;       /* [n_bins], [n_classes] */
     BalBalance bins, eligible, classes; /* over all bins, those that are eligible, the classes */
-    int64_t audio_preferred, visual_preferred, ties, beyond_02,
-        beyond_04;  /* d > 0, d < 0, d = 0, |d| > 0.2, |d| > 0.4 */
+    /* d > 0, d < 0, d = 0, |d| > 0.2, |d| > 0.4; -1 where the clips are not chosen yet (bal_shard_quotas) */
+    int64_t audio_preferred, visual_preferred, ties, beyond_02, beyond_04;
     double pearson; /* of u_audio and u_visual */
 } BalSelectSide;
 

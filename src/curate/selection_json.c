@@ -181,8 +181,8 @@ static void add_balance(BalJsonOut *o, const char *key, const BalBalance *b) {
     if (key) bal_json_close(o, '}');
 }
 
-static double share(int64_t n, int64_t all) {
-    return all ? (double)n / (double)all : NAN;
+static double share(int64_t n, int64_t all) { /* n -1: not known */
+    return all && n >= 0 ? (double)n / (double)all : NAN;
 }
 
 static void add_metrics(BalJsonOut *o, const BalSelectResult *s, const BalSelectSide *side) {
@@ -233,7 +233,7 @@ static void add_acceptance(BalJsonOut *o, const BalSelectResult *s) {
     bal_json_open(o, "acceptance", '{');
     bal_json_add_bool(o, "kl_norm_at_most_0.01", a->bins.kl_norm <= 0.01);
     bal_json_add_bool(o, "max_min_at_most_1.5", a->eligible.max_min <= 1.5);
-    bal_json_add_bool(o, "audio_preferred_within_0.02_of_half", fabs(heard - 0.5) <= 0.02);
+    if (!isnan(heard)) bal_json_add_bool(o, "audio_preferred_within_0.02_of_half", fabs(heard - 0.5) <= 0.02);
     bal_json_close(o, '}');
 }
 
