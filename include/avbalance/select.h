@@ -184,12 +184,13 @@ BAL_API BAL_MUST_USE BalStatus bal_shard_merge(BalSelectResult *out, const char 
 /* ---- verification, without the solver ---- */
 typedef struct BalSelectCheck {
     int64_t rows, kept;
-    bool possible, optimal; /* what was claimed, and has been found true */
+    bool possible, optimal; /* what was claimed, and has been found true; not optimal with a budget, see there */
     bool clips, table;      /* the list of clips was there to be checked; the table was counted again */
 } BalSelectCheck;
 /* Check the folder of a selection, or its certificate.json alone: that its numbers keep all limits, that its cuts prove that there is no
- * larger one, and that selected.csv and selected.txt are what was written. With `table`, the scores it was made from, all counts are
- * made again, and of every class and bin the clips kept must be those with the smallest keys. sources as in BalSelectSpec.
+ * larger one (with a budget: no larger one at its level; that a higher level would break the budget takes the solver), and that
+ * selected.csv and selected.txt are what was written. With `table`, the scores it was made from, all counts are made again, and of every
+ * class and bin the clips kept must be those with the smallest keys. sources as in BalSelectSpec.
  * BAL_E_MISMATCH names the first thing that does not hold; BAL_E_FORMAT: a file is not what it should be. */
 BAL_API BAL_MUST_USE BalStatus bal_select_verify(BalSelectCheck *out, const char *path, const char *table,
                                                  const BalScoresSpec *scores, const char *sources, BalError *err);

@@ -70,9 +70,10 @@ const BalCommand bal_cmd_verify = {
         "subset.\n"
         "  selection     certificate.json of `select --certificate`: by additions alone, does it keep all limits, "
         "is there\n"
-        "                really no larger one, are its lists those that were written? With --scores: are these "
-        "the\n"
-        "                numbers of clips, and does it keep the clips with the smallest keys?\n\n"
+        "                really no larger one (with a --budget only: at its level), are its lists those that were "
+        "written?\n"
+        "                With --scores: are these the numbers of clips, and does it keep the clips with the smallest "
+        "keys?\n\n"
         "In place of a file, the folder that holds it will do. "
         "The exit code is 5 where anything differs.",
     .min_args = 1,

@@ -9,12 +9,17 @@
  * A selection is right if its numbers are within the limits of its level. It is the largest if its cut of the kind "size" has its
  * size, which bounds this level and all below, and its cut of the kind "bins" is violated at the next level and so at all above (rule.c).
  * That nothing is possible is shown by a cut "classes", which excludes the levels up to one, and a cut "bins", which excludes those from
- * there on. The solver is not asked. */
+ * there on. The solver is not asked.
+ *
+ * Of a budget it is checked that the bins keep it. That the next level would not is no matter of additions: "optimal" then says that no
+ * more clips fit at this level. */
 #include "curate/certificate.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
+#include "curate/balance.h"
 #include "curate/selection.h"
 #include "curate/settings.h"
 #include "curate/sieve.h"
@@ -179,13 +184,17 @@ void bal_certificate_reset(BalCertificate *c) {
 
 static BalStatus check_cells(const BalCertificate *c, const char *path, BalError *err) {
     const int n_bins = c->cells.n_bins;
-    int64_t size = 0;
+    int64_t size = 0, all = 0;
     for (int i = 0; i < c->cells.n_classes * n_bins; i++) {
         if (c->must[i] > c->n[i] || c->x[i] > c->n[i] || (c->possible && c->x[i] < c->must[i]))
             return WRONG("%s: \"%s\" in bin %d: %lld kept of %lld, %lld of which must be", path, c->label[i / n_bins],
                          i % n_bins, (long long)c->x[i], (long long)c->n[i], (long long)c->must[i]);
         size += c->x[i];
+        all += c->n[i];
     }
+    if (all > c->rows || (!c->spec.per_source && all < c->rows))
+        return WRONG("%s: there are %lld clips to choose from, which does not fit to %lld rows", path, (long long)all,
+                     (long long)c->rows);
     if (size != c->kept)
         return WRONG("%s: the clips kept add up to %lld, not to the size %lld", path, (long long)size,
                      (long long)c->kept);
@@ -211,6 +220,19 @@ static BalStatus check_limits(const BalCertificate *c, const BalRule *r, const c
                          (long long)high);
     }
     return BAL_OK;
+}
+
+static BalStatus check_budget(const BalCertificate *c, const BalRule *r, const char *path, BalError *err) {
+    const int n_bins = c->cells.n_bins;
+    int64_t *bins = NULL;
+    if (c->spec.budget == BAL_BUDGET_NONE) return BAL_OK;
+    BAL_TRY(bal_alloc(&bins, (size_t)n_bins, sizeof *bins, err));
+    for (int i = 0; i < c->cells.n_classes * n_bins; i++) bins[i % n_bins] += c->x[i];
+    const BalBalance b = bal_balance_of(bins, r->eligible, n_bins);
+    const double value = bal_balance_get(&b, c->spec.budget);
+    bal_free(bins);
+    if (isnan(b.kl) || value <= c->spec.budget_value) return BAL_OK; /* NaN: no clip that could be uneven */
+    return WRONG("%s: the bins are less even than the budget: %g, not %g at most", path, value, c->spec.budget_value);
 }
 
 /* The most convincing value that a cut of this kind has at a level: largest, of sizes smallest. False: there is none. */
@@ -267,6 +289,7 @@ BalStatus bal_certificate_check(const BalCertificate *c, const char *path, BalEr
     BAL_TRY(check_cells(c, path, err));
     BAL_TRY(bal_rule_make(&r, &c->spec, &c->cells, err));
     BalStatus rc = c->possible ? check_limits(c, &r, path, err) : BAL_OK;
+    if (rc >= 0 && c->possible) rc = check_budget(c, &r, path, err);
     if (rc >= 0 && c->optimal) rc = c->possible ? check_largest(c, &r, path, err) : check_impossible(c, &r, path, err);
     bal_rule_reset(&r);
     return rc;

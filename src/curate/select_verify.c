@@ -130,7 +130,7 @@ static BalStatus check_list(const Verify *v, BalError *err) {
     return rc;
 }
 
-/* As many clips of every cell as the certificate says; those that must be kept among them. */
+/* As many clips of every cell as the certificate says; those that must be kept among them, unless nothing could be. */
 static BalStatus check_numbers(const Verify *v, BalError *err) {
     const BalCertificate *c = &v->c;
     const int n = c->cells.n_classes * c->cells.n_bins;
@@ -142,7 +142,7 @@ static BalStatus check_numbers(const Verify *v, BalError *err) {
         count[n + v->clip[i].cell] += v->clip[i].must;
     }
     for (int i = 0; i < n && rc >= 0; i++)
-        if (count[i] != c->x[i] || count[n + i] != c->must[i])
+        if (count[i] != c->x[i] || (c->possible && count[n + i] != c->must[i]))
             rc =
                 WRONG("%s: \"%s\" in bin %d: %lld clips, %lld of which must be kept; the certificate has %lld and %lld",
                       v->table.data, c->label[i / c->cells.n_bins], i % c->cells.n_bins, (long long)count[i],
@@ -155,7 +155,9 @@ static BalStatus check_numbers(const Verify *v, BalError *err) {
 
 static BalStatus check_counts(const Verify *v, const BalTally *t, const char *table, BalError *err) {
     const BalCertificate *c = &v->c;
+    int64_t rows = 0;
     for (int k = 0; k < t->n_classes; k++) {
+        rows += t->classes[k].leaning.n;
         const int64_t at = bal_name_index_find(&v->label, t->classes[k].name, strlen(t->classes[k].name));
         if (at < 0) return WRONG("%s: has the class \"%.100s\", the certificate does not", table, t->classes[k].name);
         for (int b = 0; b < t->n_bins; b++) {
@@ -168,6 +170,8 @@ static BalStatus check_counts(const Verify *v, const BalTally *t, const char *ta
     }
     if (t->n_classes != c->cells.n_classes)
         return WRONG("%s: has %d classes, the certificate %d", table, t->n_classes, c->cells.n_classes);
+    if (rows != c->rows)
+        return WRONG("%s: has %lld rows, the certificate %lld", table, (long long)rows, (long long)c->rows);
     if (memcmp(t->digest, c->digest, sizeof c->digest) != 0)
         return WRONG("%s: has other rows than those that were selected from, though as many of each class and bin",
                      table);
@@ -191,6 +195,9 @@ static BalStatus compare_keys(void *user, int64_t chunk, int worker, const BalSc
         bal_sieve_place(s->sieve, &row[i], true, &at);
         const int64_t label = bal_name_index_find(&v->label, row[i].label.s, row[i].label.n);
         const int64_t k = bal_name_index_find(&v->ids.index, row[i].id.s, row[i].id.n);
+        if (label < 0)
+            return WRONG("the class \"%.*s\" was not there when clips were counted",
+                         (int)(row[i].label.n < 100 ? row[i].label.n : 100), row[i].label.s);
         const int cell = (int)label * v->c.cells.n_bins + at.bin;
         if (k < 0 && !at.capped && at.key < least[cell]) least[cell] = at.key;
         if (k < 0) continue;
@@ -270,7 +277,7 @@ BalStatus bal_select_verify(BalSelectCheck *out, const char *path, const char *t
     check.rows = v.c.rows;
     check.kept = v.c.kept;
     check.possible = v.c.possible;
-    check.optimal = v.c.optimal;
+    check.optimal = v.c.optimal && v.c.spec.budget == BAL_BUDGET_NONE;
     *out = check;
 done:
     verify_reset(&v);

@@ -33,6 +33,10 @@
 0	*	-	$A select t.csv --grid 5
 0	beyond 1 of one source and class	-	$A select t.csv --per-source 1 --min-per-bin 5
 0	^kept because they had to be: 2$	-	(echo clip0001; echo; echo clip0002) >must; $A select t.csv --must-keep must
+0	^no clip of 1200 is kept, and none can be$	-	$A select t.csv -p strict --class-min 500 --must-keep must --certificate -o nomust >/dev/null; $A verify nomust --scores t.csv
+0	^[0-9]+ of 1200 clips are kept within all limits$	-	$A select t.csv -p waterfill --budget kl=0.01 --certificate -o budget >/dev/null; $A verify budget --scores t.csv
+5	-	less even than the budget	sed 's/"budget_value":0.01/"budget_value":0.0001/' budget/certificate.json >less.json; $A verify less.json
+5	-	does not fit to 1300 rows	sed 's/"rows":1200/"rows":1300/' budget/certificate.json >rows.json; $A verify rows.json
 0	^kept because they had to be	-	$A select t.csv --extend j --seed 9
 2	-	waterfill needs a level or a budget	$A select t.csv -p waterfill
 2	-	is for the policy waterfill	$A select t.csv --level 3
