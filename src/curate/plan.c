@@ -109,7 +109,9 @@ static int64_t least_level(Solve *s, int64_t low, int64_t high) {
 }
 
 /* Without must-keep clips and least numbers of clips the selections of all levels are ordered: each is more even than the next by every
- * measure. With must-keep clips that is so from the level on at which all of them fit, and with least numbers it is not proven. */
+ * measure. With must-keep clips that is so from the level on at which all of them fit; where that level is over the budget, a lower one
+ * may keep it, which is not looked for. With least numbers it is not proven, and the outcome is known to be the largest only where no
+ * level would keep more. */
 static void find_budget(Solve *s) {
     const BalRule *r = &s->rule;
     int64_t must = 0, high = 1, low;
@@ -118,8 +120,8 @@ static void find_budget(Solve *s) {
         if (r->bin_must[b] > must) must = r->bin_must[b];
         if (r->bin_n[b] >= high) high = r->bin_n[b] + 1;
     }
+    const int64_t top = high - 1; /* all clips that the other limits allow */
     low = least_level(s, must, high);
-    s->plan.optimal = !r->class_low && !must;
     s->plan.possible = flow_at(s, low) && (!low || within_budget(s, low));
     while (s->plan.possible && high - low > 1) {
         int64_t middle = low + (high - low) / 2;
@@ -129,6 +131,10 @@ static void find_budget(Solve *s) {
             high = middle;
     }
     s->plan.level = low;
+    if (s->plan.possible)
+        s->plan.optimal = !r->class_low || low == top;
+    else
+        s->plan.optimal = s->plan.conflict.kind || (!r->class_low && !must);
 }
 
 /* ---- cells ---- */

@@ -362,9 +362,72 @@ static void test_brute_force(void **state) {
     assert_true(possible > n / 3 && possible < n);
 }
 
+/* ---- budgets ---- */
+
+enum { BUDGET_CELLS = 12 };
+
+/* A plan for a budget that is called optimal keeps as many clips as that level which keeps most within the budget. */
+static bool check_budget(uint64_t item, bool *limited) {
+    BalRng r = bal_rng(3, BAL_RNG_TEST, 1, item);
+    static const double values[] = {0.005, 0.05, 0.1, 0.2, 0.5, 1.2, 1.5, 3};
+    const int n_classes = 1 + (int)bal_rng_below(&r, 3), n_bins = 2 + 2 * (int)bal_rng_below(&r, 2);
+    const bool has_must = bal_rng_below(&r, 2);
+    int64_t n[BUDGET_CELLS], must[BUDGET_CELLS], bins[BUDGET_CELLS] = {0}, top = 0, best = -1;
+    const BalCells cells = {n_classes, n_bins, n, must};
+    for (int i = 0; i < n_classes * n_bins; i++) {
+        n[i] = (int64_t)bal_rng_below(&r, 9);
+        must[i] = has_must && !bal_rng_below(&r, 5) ? (int64_t)bal_rng_below(&r, (uint64_t)n[i] + 1) : 0;
+    }
+    BalSelectSpec spec = {.policy = BAL_POLICY_WATERFILL,
+                          .bins = n_bins,
+                          .ratio = 1,
+                          .min_per_bin = (int64_t)bal_rng_below(&r, 3),
+                          .class_min = bal_rng_below(&r, 3) ? 0 : (int64_t)bal_rng_below(&r, 4),
+                          .budget = (BalBudget)(BAL_BUDGET_KL + (int)bal_rng_below(&r, 4)),
+                          .budget_value = values[bal_rng_below(&r, 8)]};
+    spec.class_max = bal_rng_below(&r, 2) ? 0 : spec.class_min + 1 + (int64_t)bal_rng_below(&r, 14);
+    BalError err = {0};
+    BalRule rule;
+    BalPlan p;
+    assert_ok(bal_rule_make(&rule, &spec, &cells, &err));
+    assert_ok(bal_plan_make(&p, &spec, &cells, &err));
+    for (int b = 0; b < n_bins; b++)
+        if (rule.eligible[b] && rule.bin_n[b] > top) top = rule.bin_n[b];
+    for (int64_t t = 0; t <= top; t++) {
+        BalSelectSpec at = spec;
+        BalPlan q;
+        at.budget = BAL_BUDGET_NONE;
+        at.level = t;
+        assert_ok(bal_plan_make(&q, &at, &cells, &err));
+        bin_totals(&cells, q.x, bins);
+        const BalBalance b = bal_balance_of(bins, rule.eligible, n_bins);
+        const bool within = isnan(b.kl) || bal_balance_get(&b, spec.budget) <= spec.budget_value;
+        if (q.possible && within && q.kept > best) best = q.kept;
+        bal_plan_reset(&q);
+    }
+    const int64_t kept = p.possible ? p.kept : -1;
+    if (kept > best || (p.optimal && kept < best))
+        fail_msg("budget %d: %d clips instead of %d", (int)item, (int)kept, (int)best);
+    const bool optimal = p.optimal;
+    *limited = has_must || spec.class_min;
+    bal_plan_reset(&p);
+    bal_rule_reset(&rule);
+    return optimal;
+}
+
+static void test_budget(void **state) {
+    (void)state;
+    int proven = 0;
+    for (int i = 0; i < 4000; i++) {
+        bool limited;
+        proven += check_budget((uint64_t)i, &limited) && limited;
+    }
+    assert_true(proven > 1000);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_class_bin), cmocka_unit_test(test_histogram),
-                                       cmocka_unit_test(test_metrics), cmocka_unit_test(test_plane),
-                                       cmocka_unit_test(test_brute_force)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_class_bin),   cmocka_unit_test(test_histogram),
+                                       cmocka_unit_test(test_metrics),     cmocka_unit_test(test_plane),
+                                       cmocka_unit_test(test_brute_force), cmocka_unit_test(test_budget)};
     return cmocka_run_group_tests(tests, vectors_open, vectors_close);
 }
