@@ -56,7 +56,8 @@ BAL_API BalSelectSpec bal_select_spec_default(void); /* ratio 1.5, 20 bins, at m
 /* BAL_E_ARG with the setting, its value and what is allowed. */
 BAL_API BAL_MUST_USE BalStatus bal_select_spec_check(const BalSelectSpec *s, BalError *err);
 
-/* How far n numbers x_b of clips, N together, are from equal; q_b = x_b / N. NaN where there is no clip. */
+/* How far n numbers x_b of clips, N together, are from equal; q_b = x_b / N. NaN where there is no clip. Of a target with shares p_b every
+ * 1 / n below is p_b, the largest n in a norm is 1 over the least p_b, and gini and max_min are of x_b / p_b. */
 typedef struct BalBalance {
     double kl;      /* sum of q ln(n q), nats, in [0, ln n] */
     double kl_norm; /* kl / ln n, in [0,1] */
@@ -73,6 +74,8 @@ typedef struct BalSelectSide {
     int64_t n;
     int64_t *per_bin, *per_class;       /* [n_bins], [n_classes] */
     BalBalance bins, eligible, classes; /* over all bins, those that are eligible, the classes */
+    /* The first two from what the policy asks for: plane 1 - |d|, all others equal. */
+    BalBalance target, target_eligible;
     /* d > 0, d < 0, d = 0, |d| > 0.2, |d| > 0.4; -1 where the clips are not chosen yet (bal_shard_quotas) */
     int64_t audio_preferred, visual_preferred, ties, beyond_02, beyond_04;
     double pearson; /* of u_audio and u_visual */

@@ -34,6 +34,10 @@ static void add_metrics(BalText *out, const BalSelectResult *s) {
     add_row(out, "chi2", a->bins.chi2, b->bins.chi2, "");
     add_row(out, "Gini of bins", a->bins.gini, b->bins.gini, "");
     add_row(out, "largest by smallest eligible bin", a->eligible.max_min, b->eligible.max_min, "");
+    if (s->spec.policy == BAL_POLICY_PLANE) {
+        add_row(out, "KL to 1 - |d| / most, eligible bins", a->target_eligible.kl_norm, b->target_eligible.kl_norm, "");
+        add_row(out, "largest by smallest, per 1 - |d|", a->target_eligible.max_min, b->target_eligible.max_min, "");
+    }
     if (!s->spec.grid)
         add_row(out, "Wasserstein-1 to uniform, in d", a->bins.w1_bins * 2 / s->n_bins, b->bins.w1_bins * 2 / s->n_bins,
                 "");

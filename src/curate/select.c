@@ -54,6 +54,8 @@ static BalStatus side_make(BalSelectSide *side, const BalSelectResult *s, const 
     }
     side->bins = bal_balance(side->per_bin, s->n_bins);
     side->eligible = bal_balance_of(side->per_bin, s->eligible, s->n_bins);
+    side->target = bal_balance_to(side->per_bin, NULL, s->parts->rule.weight, s->n_bins);
+    side->target_eligible = bal_balance_to(side->per_bin, s->eligible, s->parts->rule.weight, s->n_bins);
     side->classes = bal_balance(side->per_class, s->n_classes);
     side->audio_preferred = side->visual_preferred = side->ties = side->beyond_02 = side->beyond_04 = -1;
     side->pearson = NAN;

@@ -196,6 +196,10 @@ static void add_metrics(BalJsonOut *o, const BalSelectResult *s, const BalSelect
     bal_json_add_real(o, "pearson", side->pearson);
     bal_json_add_real(o, "coverage", share(s->parts->rule.n_eligible, s->n_bins));
     add_balance(o, "eligible", &side->eligible);
+    if (s->spec.policy == BAL_POLICY_PLANE) { /* elsewhere they are what the two before are */
+        add_balance(o, "target", &side->target);
+        add_balance(o, "target_eligible", &side->target_eligible);
+    }
     add_balance(o, "classes", &side->classes);
     bal_json_close(o, '}');
 }
@@ -226,13 +230,13 @@ static void add_classes_apart(BalJsonOut *o, const BalSelectResult *s) {
     bal_json_close(o, ']');
 }
 
-/* Is it as balanced as a dataset that calls itself so should be? */
+/* Is it as balanced as a dataset that calls itself so should be? By what its policy asks for. */
 static void add_acceptance(BalJsonOut *o, const BalSelectResult *s) {
     const BalSelectSide *a = &s->after;
     const double heard = share(a->audio_preferred, a->n);
     bal_json_open(o, "acceptance", '{');
-    bal_json_add_bool(o, "kl_norm_at_most_0.01", a->bins.kl_norm <= 0.01);
-    bal_json_add_bool(o, "max_min_at_most_1.5", a->eligible.max_min <= 1.5);
+    bal_json_add_bool(o, "kl_norm_at_most_0.01", a->target.kl_norm <= 0.01);
+    bal_json_add_bool(o, "max_min_at_most_1.5", a->target_eligible.max_min <= 1.5);
     if (!isnan(heard)) bal_json_add_bool(o, "audio_preferred_within_0.02_of_half", fabs(heard - 0.5) <= 0.02);
     bal_json_close(o, '}');
 }

@@ -27,7 +27,8 @@
 0	bark, swim must give 500 clips each, 1000 together, and no more than 450 fit	-	$A select t.csv -p strict --class-min 500
 0	-	-	cat none/selected.txt
 0	*	-	$A select t.csv -p mirror
-0	*	-	$A select t.csv -p plane
+0	^largest by smallest, per 1 - .d. .* 1\.[0-5]	-	$A select t.csv -p plane
+0	"max_min_at_most_1.5": true	-	$A select t.csv -p plane --json
 0	*	-	$A select t.csv -p waterfill --level 20
 0	*	-	$A select t.csv -p waterfill --budget kl=0.01
 0	*	-	$A select t.csv --grid 5

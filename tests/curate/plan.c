@@ -186,6 +186,17 @@ static void test_plane(void **state) {
     assert_int_equal(plan_bins(&s, n, 20, got), 20000);
     for (int b = 0; b < 20; b++)
         assert_true(fabs((double)got[b] / 20000 - bal_json_real(bal_json_at(mass, (size_t)b), 0)) < 1e-12);
+
+    /* measured by its own target it is as even as can be; one bin too full shows in every measure */
+    int64_t weight[20];
+    for (int b = 0; b < 20; b++) weight[b] = got[b] / got[0];
+    BalBalance even = bal_balance_to(got, NULL, weight, 20);
+    assert_true(even.kl < 1e-12 && even.chi2 < 1e-9 && even.tv < 1e-12 && even.gini < 1e-12 && even.w1_bins < 1e-12);
+    assert_true(even.max_min == 1 && bal_balance(got, 20).max_min == 19);
+    got[0] *= 2;
+    even = bal_balance_to(got, NULL, weight, 20);
+    assert_true(even.kl > 1e-4 && even.chi2 > 1 && even.tv > 1e-3 && even.gini > 1e-3 && even.w1_bins > 1e-3);
+    assert_true(even.max_min == 2);
 }
 
 /* ---- every possible selection of small tables ---- */
