@@ -164,7 +164,8 @@ BAL_API BAL_MUST_USE BalStatus bal_selection_save(const BalSelectResult *s, cons
 /* ---- tables in shards ---- */
 /* The same selection from any number of shards, each read twice, wherever and in whatever order: counts of every shard are merged into
  * quotas, with these every shard names its clips with small keys, and these are merged. What comes out is, byte for byte, what
- * bal_select_file makes of all shards in one table. All clips of a source must be in one shard where there are caps per source.
+ * bal_select_file makes of all shards in one table. All clips of a source must be in one shard where there are caps per source. No clip
+ * may be in two shards: that is found where both rows could be kept, or the clip must be, and else counts it twice.
  * Files appear whole or not at all, so that a shard that failed is done again. */
 typedef struct BalShard {
     int index, n; /* 1 .. n */

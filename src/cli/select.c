@@ -194,7 +194,7 @@ const BalCommand bal_cmd_select = {
     "  avbalance select --merge picks-*.csv --quotas quotas.json -o DIR                     once\n"
     "--bins, --grid, --seed, --per-source belong to the first step, lists of ids and names of columns to both that "
     "read\n"
-    "a shard; all clips of one source must be in one shard if --per-source is given.\n\n"
+    "a shard. No clip may be in two shards, and all clips of one source must be in one if --per-source is given.\n\n"
     "DIR gets selected.txt (ids in byte order), selected.csv and select.json. That nothing is possible is a result: 0\n"
     "clips, and the classes and bins in conflict.",
     1,

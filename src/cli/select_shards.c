@@ -72,8 +72,8 @@ static BalStatus merge_picks(BalCli *cli, BalSelectResult *s, BalError *err) {
 BalStatus bal_select_shards(BalCli *cli, const BalSelectSpec *spec, BalError *err) {
     const SelectArgs *a = cli->self;
     BalSelectResult s = {0};
-    if (a->frontier.n || a->shortage || a->rejects)
-        return BAL_FAIL(err, BAL_E_ARG, "--frontier, --shortage and --rejects are not for shards");
+    if (a->frontier.n || a->shortage || a->rejects || a->edges)
+        return BAL_FAIL(err, BAL_E_ARG, "--frontier, --shortage, --rejects and --edges are not for shards");
     if (a->shard && a->merge) return BAL_FAIL(err, BAL_E_ARG, "--shard is for one shard, --merge for what came of all");
     if (a->shard) return one_shard(cli, spec, err);
     if (!a->quotas || a->counts || a->picks)

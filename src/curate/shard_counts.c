@@ -298,9 +298,14 @@ static BalStatus add_shards(BalShardCounts *sum, const char *const *path, int n,
     for (int i = 0; i < sum->shard.n && rc >= 0; i++)
         if (!seen[i]) rc = DIFFERS("the counts of shard %d of %d are missing", i + 1, sum->shard.n);
     if (rc >= 0) rc = find_same(sum, err);
+    if (rc >= 0 && (sum->must_found > sum->must_ids || sum->earlier_found > sum->earlier_ids))
+        rc = DIFFERS("a clip of --must-keep or --extend is in two shards; part the table anew and count again");
     if (rc >= 0 && sum->must_found != sum->must_ids)
-        rc = BAL_FAIL(err, BAL_E_FORMAT, "of %lld clips that must be kept the shards have %lld",
-                      (long long)sum->must_ids, (long long)sum->must_found);
+        rc =
+            BAL_FAIL(err, BAL_E_FORMAT,
+                     "of %lld clips that must be kept the shards have %lld; take the others out of --must-keep, or add "
+                     "them to a shard",
+                     (long long)sum->must_ids, (long long)sum->must_found);
     bal_free(seen);
     return rc;
 }

@@ -221,6 +221,12 @@ static BalStatus check_must(const BalSelectResult *s, BalError *err) {
                     (long long)s->n_must, (long long)n);
 }
 
+/* No clip is in two shards. Clips that no shard named are not seen here; whether one of them was counted twice nobody knows. */
+static BalStatus check_once(BalSelectResult *s, BalError *err) {
+    const BalStatus rc = bal_picks_order(&s->parts->picks, err);
+    return rc < 0 ? bal_error_add(err, rc, "two shards have the same clip; part the table anew and count again") : rc;
+}
+
 static BalStatus merge(BalSelectResult *s, BalShardCounts *q, const char *const *picks, int n, bool *seen,
                        BalError *err) {
     int lacking;
@@ -228,6 +234,7 @@ static BalStatus merge(BalSelectResult *s, BalShardCounts *q, const char *const 
     for (int i = 0; i < q->shard.n; i++)
         if (!seen[i])
             return BAL_FAIL(err, BAL_E_MISMATCH, "the clips of shard %d of %d are missing", i + 1, q->shard.n);
+    BAL_TRY(check_once(s, err));
     BAL_TRY(check_must(s, err));
     BAL_TRY(bal_picks_choose(&s->parts->picks, s->x, s->n_classes * s->n_bins, &lacking, err));
     if (lacking >= 0)

@@ -89,6 +89,10 @@
 5	-	the clips of shard 2 are there twice	$A select --merge k1 k2 k2 k3 --quotas q -o bad
 5	-	is not the table that was counted as this shard	$A select p1.csv --shard 2/3 --quotas q --picks bad
 3	-	the file is not whole|is no clip	head -5 k1 >k4; $A select --merge k4 k2 k3 --quotas q -o bad
+# a clip that could be kept stands in another shard with other numbers
+3	-	is there twice.*two shards have the same clip	id=$(tail -n +3 k2 | cut -d, -f1 | grep -vxFf shards/selected.txt | head -1); (cat p3.csv; echo "$id,bark,0.75,0.001,v901") >d3.csv; $A select d3.csv --shard 3/3 --per-source 2 --counts d3 >/dev/null; $A select --merge c1 c2 d3 --min-per-bin 5 --quotas dq >/dev/null; for i in p1 p2 d3; do $A select $i.csv --shard $(echo $i | tr -d pd)/3 --quotas dq --picks $i.k >/dev/null; done; $A select --merge p1.k p2.k d3.k --quotas dq -o bad
+5	-	--must-keep or --extend is in two shards	head -1 shards/selected.txt >one; (head -2 p1.csv; grep "^$(cat one)," t.csv) >p4.csv; (head -3 p1.csv | sed 2d; grep "^$(cat one)," t.csv) >p5.csv; for i in 4 5; do $A select p$i.csv --shard $((i - 3))/2 --extend one --counts c$i >/dev/null; done; $A select --merge c4 c5 --quotas q2
+2	-	--edges are not for shards	$A select p1.csv --shard 1/3 --counts bad --edges
 2	-	--shard 0/3: give I/N	$A select p1.csv --shard 0/3 --counts bad
 2	-	a shard is one table, with	$A select p1.csv --shard 1/3
 2	-	--merge needs --quotas	$A select --merge c1
