@@ -30,10 +30,10 @@ BAL_API BAL_MUST_USE BalStatus bal_lock_write(const BalManifest *m, const BalLoc
 
 typedef enum BalLockFinding {
     BAL_LOCK_OK,
-    BAL_LOCK_MISSING,  /* no such file */
-    BAL_LOCK_CONTENT,  /* its bytes are others */
-    BAL_LOCK_MANIFEST, /* the manifest has another label, split or source for it, or does not have it */
-    BAL_LOCK_STORE,    /* the store does not have it, or with another label, split or source */
+    BAL_LOCK_MISSING, /* no such file */
+    BAL_LOCK_CONTENT, /* its bytes are others */
+    BAL_LOCK_MANIFEST, /* the manifest has another label, split, source or stretch of the file for it, or does not have it */
+    BAL_LOCK_STORE, /* the store does not have it, or with another label, split or source */
     BAL_LOCK_FINDINGS
 } BalLockFinding;
 BAL_API const char *bal_lock_finding_name(BalLockFinding f);

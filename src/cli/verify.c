@@ -49,7 +49,7 @@ static BalStatus run(BalCli *cli, BalError *err) {
 static const BalFlag flags[] = {
     {"media-dir", 0, BAL_FLAG_STRING, "DIR", "lock: folder of the media (default: the lock's)", AT(media_dir)},
     {"manifest", 0, BAL_FLAG_STRING, "FILE",
-     "lock: it must have the same clips with the same labels, splits and sources", AT(manifest)},
+     "lock: it must have the same clips with the same labels, splits, sources and times", AT(manifest)},
     {"store", 0, BAL_FLAG_STRING, "STORE", "lock: its clips and its recipe must be those", AT(store)},
     {"no-media", 0, BAL_FLAG_SWITCH, NULL, "lock: do not read the media files", AT(no_media)},
     {"scores", 0, BAL_FLAG_STRING, "SCORES", "selection: the table it was made from, to count all of it again",

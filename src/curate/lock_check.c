@@ -168,6 +168,16 @@ static void note(Check *k, int64_t i, BalLockFinding what) {
     if (k->c->finding[i] == BAL_LOCK_OK) k->c->finding[i] = (uint8_t)what;
 }
 
+static bool same_time(double a, double b) { /* NaN: not given */
+    return a == b || (isnan(a) && isnan(b));
+}
+
+static bool same_clip(const BalManifest *m, const BalClip *c, const BalLockClip *want) {
+    return !strcmp(c->label < 0 ? "" : m->classes[c->label], want->label) &&
+           !strcmp(bal_split_name(c->split), want->split) && !strcmp(*c->source ? c->source : c->id, want->source) &&
+           same_time(c->start_s, want->start_s) && same_time(c->duration_s, want->duration_s);
+}
+
 static BalStatus check_manifest(Check *k, const BalNameIndex *ids, const BalManifest *m, BalError *err) {
     bool *seen = NULL;
     BAL_TRY(bal_alloc(&seen, (size_t)k->lock->n, sizeof *seen, err));
@@ -178,11 +188,8 @@ static BalStatus check_manifest(Check *k, const BalNameIndex *ids, const BalMani
             k->c->extra++;
             continue;
         }
-        const BalLockClip *want = &k->lock->clip[i];
         seen[i] = true;
-        if (strcmp(c->label < 0 ? "" : m->classes[c->label], want->label) ||
-            strcmp(bal_split_name(c->split), want->split) || strcmp(*c->source ? c->source : c->id, want->source))
-            note(k, i, BAL_LOCK_MANIFEST);
+        if (!same_clip(m, c, &k->lock->clip[i])) note(k, i, BAL_LOCK_MANIFEST);
     }
     for (int64_t i = 0; i < k->lock->n; i++)
         if (!seen[i]) note(k, i, BAL_LOCK_MANIFEST);

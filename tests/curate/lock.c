@@ -122,6 +122,11 @@ static void test_other(void **state) {
     clips[1].split = BAL_SPLIT_VAL;
     assert_int_equal(found((BalLockCheckSpec){.manifest = &manifest}, BAL_LOCK_MANIFEST), 1);
     clips[1].split = BAL_SPLIT_TRAIN;
+    const double start = clips[1].start_s; /* other seconds of the file are another clip */
+    clips[1].start_s = 0.125;
+    assert_int_equal(found((BalLockCheckSpec){.manifest = &manifest}, BAL_LOCK_MANIFEST), 1);
+    clips[1].start_s = start;
+    assert_int_equal(found((BalLockCheckSpec){.manifest = &manifest}, BAL_LOCK_MANIFEST), 0);
     manifest.n = N - 1;
     assert_int_equal(found((BalLockCheckSpec){.manifest = &manifest}, BAL_LOCK_MANIFEST), 1);
     manifest.n = N;
