@@ -7,6 +7,7 @@
 
 #include "analysis/scores_file.h"
 #include "base/mem.h"
+#include "base/text.h"
 #include "curate/key.h"
 
 void bal_leaning_add(BalLeaning *s, int32_t q_audio, int32_t q_visual) {
@@ -77,6 +78,12 @@ static BalStatus grow_slots(BalTally *t, BalError *err) {
     return BAL_OK;
 }
 
+static bool is_utf8(const char *s) {
+    for (size_t n; *s; s += n)
+        if (!(n = bal_utf8_length(s))) return false;
+    return true;
+}
+
 static BalStatus add_class(BalTally *t, const char *name, size_t n, uint64_t hash, BalError *err) {
     BalClassTally k = {.length = n, .hash = hash};
     BalStatus rc;
@@ -85,9 +92,14 @@ static BalStatus add_class(BalTally *t, const char *name, size_t n, uint64_t has
                         BAL_MOST_SELECT_CLASSES);
     BAL_TRY_OR(fail, bal_grow(&t->classes, &t->cap, (size_t)t->n_classes + 1, sizeof *t->classes, err));
     BAL_TRY_OR(fail, bal_alloc(&k.name, n + 1, 1, err));
+    memcpy(k.name, name, n);
+    if (!is_utf8(k.name)) { /* JSON could not tell it from others, and a certificate would not be of these labels */
+        rc = BAL_FAIL(err, BAL_E_FORMAT, "the label \"%.100s\" is not UTF-8; convert the table (iconv -t UTF-8)",
+                      k.name);
+        goto fail;
+    }
     BAL_TRY_OR(fail, bal_alloc(&k.count[0], BAL_COUNTS * (size_t)t->n_bins, sizeof **k.count, err));
     if ((size_t)t->n_classes * 2 >= t->n_slots) BAL_TRY_OR(fail, grow_slots(t, err));
-    memcpy(k.name, name, n);
     for (int i = 1; i < BAL_COUNTS; i++) k.count[i] = k.count[0] + i * t->n_bins;
     *slot_of(t, name, n, hash) = t->n_classes;
     t->classes[t->n_classes++] = k;

@@ -50,6 +50,7 @@
 3	-	line 3: u_audio is 1\.5, outside \[0,1\]	$A select $D/range.csv -o bad
 3	-	line 4: the id "b" stands in line 2 already	$A select $D/doubled.csv -o bad
 3	-	no column "u_visual"	$A select $D/missing.csv -o bad
+3	-	is not UTF-8; convert the table.*while reading latin.csv	printf 'id,label,u_audio,u_visual\na,x\377,0.9,0.7\n' >latin.csv; $A select latin.csv -o bad
 1	-	nothing.csv: cannot open	$A select nothing.csv -o bad
 0	-	-	test ! -e bad
 1	-	File too large	trap "" XFSZ; ulimit -f 4; $A select t.csv --min-per-bin 1 -p waterfill --level 1000 -o full
