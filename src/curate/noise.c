@@ -52,7 +52,8 @@ static BalStatus find_technical(BalNoise *noise, const BalScores *s, const BalNo
     BAL_TRY(bal_alloc(&noise->table, 1, sizeof *noise->table, err));
     BAL_TRY(bal_sheet_load(noise->table, spec->technical, "id", err));
     const int reason = bal_sheet_column(noise->table, "reason");
-    int64_t found = 0;
+    int64_t found = 0, ids = 0; /* a clip may be listed for several reasons; the first is told */
+    for (int64_t i = 0; i < noise->table->n; i++) ids += bal_sheet_find(noise->table, noise->table->id[i]) == i;
     for (int64_t i = 0; i < s->n; i++) {
         const int64_t row = bal_sheet_find(noise->table, s->id[i]);
         if (row < 0) continue;
@@ -61,7 +62,7 @@ static BalStatus find_technical(BalNoise *noise, const BalScores *s, const BalNo
         found++;
     }
     noise->applied[0] = true;
-    noise->n_unknown = noise->table->n - found;
+    noise->n_unknown = ids - found;
     return BAL_OK;
 }
 

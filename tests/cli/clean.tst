@@ -14,6 +14,7 @@
 2	-	c/rejects.csv is already there; give -f	$A select c/scores.csv -o c --min-per-bin 1
 0	-	-	$A clean s.csv -o c -f --cap 0.5 --json >1; cmp 1 c/noise.json
 0	^removed 1 of 4	1 ids of t.csv are not among the scores	printf 'id,reason\nc,silent\nx,black\n' >t.csv; $A clean s.csv -o t --technical t.csv
+0	^removed 1 of 4	1 ids of t2.csv are not among the scores	printf 'id,reason\nc,silent\nc,black\nx,black\n' >t2.csv; $A clean s.csv -o t2 --technical t2.csv
 0	^c,noise,technical,label=cat u_audio=0.5 u_visual=0.5 reason=silent$	-	cat t/rejects.csv
 2	-	holds no run folders	$A clean s.csv -o bad --runs c
 3	-	outside \[0,1\]	$A clean $D/range.csv -o bad
