@@ -33,15 +33,20 @@ static BalStatus open_sources(BalTriageSources *s, const BalCli *cli, const Tria
     return rc;
 }
 
-/* A number, or the file that `calibrate` wrote. */
-static BalStatus temperature(const char *text, double *out, BalError *err) {
+/* A number, or the file that `calibrate` wrote for a scorer of this side. */
+static BalStatus temperature(const char *text, BalSide side, double *out, BalError *err) {
+    static const char *const names[BAL_SIDES] = {[BAL_AUDIO] = "audio", [BAL_VISUAL] = "visual"};
     BalJson *json = NULL;
     *out = 1;
     if (!text) return BAL_OK;
     if (!bal_parse_real(text, out)) {
         BAL_TRY(bal_json_load(&json, text, err));
         *out = bal_json_real(bal_json_get(json, "temperature"), 0);
+        const bool other = !strcmp(bal_json_text(bal_json_get(json, "side"), names[side]), names[!side]);
         bal_json_free(&json);
+        if (other)
+            return BAL_FAIL(err, BAL_E_ARG, "%s: is the temperature of the %s scorer; give it with --%s-temperature",
+                            text, names[!side], names[!side]);
     }
     if (*out >= 0.01 && *out <= 100) return BAL_OK;
     return BAL_FAIL(err, BAL_E_ARG, "\"%s\" is no temperature between 0.01 and 100, and no calibration.json with one",
@@ -73,7 +78,7 @@ static BalStatus run(BalCli *cli, BalError *err) {
     for (int k = 0; k < BAL_SIDES && rc >= 0; k++) {
         spec.outputs[k] = a->outputs[k].v;
         spec.n_outputs[k] = a->outputs[k].n;
-        rc = temperature(a->temperature[k], &spec.temperature[k], err);
+        rc = temperature(a->temperature[k], (BalSide)k, &spec.temperature[k], err);
     }
     if (rc >= 0 && a->categories) rc = bal_categories_load(&categories, a->categories, err);
     spec.categories = a->categories ? &categories : NULL;

@@ -6,6 +6,7 @@
 2	-	c.json is already there; give -f	$A calibrate m.csv --outputs o.csv -o c.json
 0	"temperature": 5\.46	-	$A calibrate m.csv --outputs o.csv -o c.json -f --json
 0	"audio": 5\.46	-	$A triage m.csv --audio o.csv --visual o.csv --audio-temperature c.json -o t --json
+2	-	c.json: is the temperature of the audio scorer; give it with --audio-temperature	$A triage m.csv --audio o.csv --visual o.csv --visual-temperature c.json -o t -f
 3	-	none of 40 clips	$A calibrate m.csv --outputs o.csv -o d.json --split test
 4	-	\.gif	$A calibrate m.csv --outputs o.csv -o d.json --figure c.gif
 2	-	--outputs is missing	$A calibrate m.csv -o d.json
