@@ -138,9 +138,10 @@ static const char *type_name(const BalBuildRow *r) {
     return *r->type ? r->type : "untyped";
 }
 
-/* Few different names: rows of each, in order of first appearance. */
-static void add_counts(const BalBuildExport *e, BalJsonOut *o, const char *key, NameOf *name) {
+/* Few different names: rows of each, in order of first appearance. Returns the most rows that one has. */
+static int64_t add_counts(const BalBuildExport *e, BalJsonOut *o, const char *key, NameOf *name) {
     const char *seen[64];
+    int64_t most = 0;
     int n = 0;
     bal_json_open(o, key, '{');
     for (int64_t i = 0; i < e->n; i++) {
@@ -152,8 +153,10 @@ static void add_counts(const BalBuildExport *e, BalJsonOut *o, const char *key, 
         int64_t count = 0;
         for (int64_t j = i; j < e->n; j++) count += !strcmp(name(&e->row[j]), one);
         bal_json_add_int(o, one, count);
+        if (count > most) most = count;
     }
     bal_json_close(o, '}');
+    return most;
 }
 
 static BalStatus add_categories(const BalBuildExport *e, BalJsonOut *o, BalError *err) {
@@ -208,9 +211,12 @@ BalStatus bal_build_report(const BalBuildExport *e, BalText *out, BalError *err)
     bal_json_add_text(&o, "name", e->b->recipe->name);
     bal_json_add_text(&o, "avbalance", bal_version());
     bal_json_add_int(&o, "n", e->n);
-    add_counts(e, &o, "splits", split_name);
-    add_counts(e, &o, "sources", origin_name);
-    add_counts(e, &o, "types", type_name);
+    (void)add_counts(e, &o, "splits", split_name);
+    const int64_t most = add_counts(e, &o, "sources", origin_name);
+    (void)add_counts(e, &o, "types", type_name);
+    bal_json_open(&o, "acceptance", '{'); /* select.json has what can be said of the bins */
+    bal_json_add_bool(&o, "no_source_above_0.6", 5 * most <= 3 * e->n);
+    bal_json_close(&o, '}');
     BAL_TRY(add_categories(e, &o, err));
     add_rejected(e, &o);
     add_balance(e, &o);

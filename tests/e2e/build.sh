@@ -46,6 +46,7 @@ for file in manifest.tsv manifest.csv rejects.tsv report.json heatmap.json heatm
     dataset.lock.json train.csv vggsound.csv kinetics.csv; do
     [ -s "out/$file" ] || fail "there is no $file"
 done
+grep -q '"no_source_above_0.6": false' out/report.json || fail "all clips are of one source, which the report does not say"
 "$avbalance" verify out/dataset.lock.json -q >/dev/null || fail "the lock does not fit"
 
 # every clip that was cut is in the manifest or in the rejects, once
