@@ -1,6 +1,5 @@
 /* The stage score: networks for sound and for picture, trained on labelled clips if none are given, and how sure they may be. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <avbalance/score.h>
@@ -10,26 +9,28 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "curate/build.h"
+#include "dataset/manifest.h"
 
 /* ---- networks that are trained for it ---- */
 
-/* Labelled clips in front, as train and val; the candidates behind them, as test: no number of theirs reaches the training. */
-static BalStatus join_manifests(const BalManifest *reference, const BalManifest *candidates, BalManifest *out,
-                                BalText *media, BalError *err) {
+/* Labelled clips in front, as train and val; the candidates behind them, as test: no number of theirs reaches the training. Media as
+ * seen from `dir`, so that the store knows nothing of where the build lies. */
+static BalStatus join_manifests(const BalManifest *reference, const BalManifest *candidates, const char *dir,
+                                BalManifest *out, BalText *media, BalError *err) {
     const size_t n = (size_t)(reference->n + candidates->n);
     size_t *at = NULL;
-    *out = (BalManifest){.classes = reference->classes, .n_classes = reference->n_classes, .dir = (char *)"/"};
+    *out = (BalManifest){.classes = reference->classes, .n_classes = reference->n_classes, .dir = (char *)dir};
     BAL_TRY(bal_alloc(&out->clip, n, sizeof *out->clip, err));
     BAL_TRY(bal_alloc(&at, n, sizeof *at, err));
     BalStatus rc = BAL_OK;
     for (int s = 0; s < 2 && rc >= 0; s++) {
         const BalManifest *m = s ? candidates : reference;
-        char *folder = realpath(m->dir, NULL);
-        if (!folder) rc = BAL_FAIL(err, BAL_E_IO, "%s is not there", m->dir);
+        BalText prefix = {0};
+        rc = bal_manifest_prefix(m, dir, &prefix, err);
         for (int64_t i = 0; i < m->n && rc >= 0; i++) {
             BalClip c = m->clip[i];
             at[out->n] = media->len;
-            bal_path_join(media, folder, c.media);
+            bal_path_join(media, bal_text_str(&prefix), c.media);
             bal_text_char(media, '\0');
             if (s) {
                 int label = 0;
@@ -43,7 +44,7 @@ static BalStatus join_manifests(const BalManifest *reference, const BalManifest 
             }
             out->clip[out->n++] = c;
         }
-        free(folder);
+        bal_text_reset(&prefix);
     }
     if (rc >= 0) rc = bal_text_ok(media, err);
     for (int64_t i = 0; i < out->n && rc >= 0; i++) out->clip[i].media = media->data + at[i];
@@ -195,7 +196,7 @@ static BalStatus score_by_training(const BalBuilding *b, BalError *err) {
     BAL_TRY_OR(done, bal_manifest_load(&reference, path.data, NULL, err));
     BAL_TRY_OR(done, bal_manifest_hold_out(&reference, 0.1, (uint64_t)b->recipe->seed, err));
     BAL_TRY_OR(done, bal_build_load(b, "candidates.csv", &candidates, err));
-    BAL_TRY_OR(done, join_manifests(&reference, &candidates, &all, &media, err));
+    BAL_TRY_OR(done, join_manifests(&reference, &candidates, b->dir, &all, &media, err));
     BAL_TRY_OR(done, bal_build_training(b, b->recipe->scorer, b->recipe->scorer_set, &recipe, err));
     BAL_TRY_OR(done, bal_build_store(b, &all, &recipe.feature, "score/store", 0, err));
     BAL_TRY_OR(done, train_scorers(b, &recipe, err));

@@ -1,7 +1,5 @@
 /* Triage, told: manifest, table, rejects, summary. */
-#include <limits.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/csv.h"
@@ -10,6 +8,7 @@
 #include "base/mem.h"
 #include "curate/rejects.h"
 #include "curate/triage.h"
+#include "dataset/manifest.h"
 
 /* ---- tables ---- */
 
@@ -62,33 +61,22 @@ static BalStatus write_tables(const BalTriage *t, const char *triage, const char
 
 /* ---- manifest ---- */
 
-static BalStatus media_of(const BalManifest *m, const char *media, const char *here, BalText *out, BalError *err) {
-    char there[PATH_MAX];
-    BalText folder = {0};
-    bal_text_clear(out);
-    if (!realpath(m->dir, there)) return BAL_FAIL(err, BAL_E_IO, "%s is not there", m->dir);
-    bal_path_between(&folder, here, there);
-    bal_path_join(out, bal_text_str(&folder), media);
-    out->failed |= folder.failed;
-    bal_text_reset(&folder);
-    return bal_text_ok(out, err);
-}
-
 static BalStatus write_manifest(const BalTriage *t, const char *dir, const char *path, BalError *err) {
-    char here[PATH_MAX];
-    BalText text = {0}, media = {0};
-    BalManifest m = {.classes = t->category_key, .n_classes = t->n_categories, .dir = here};
+    BalText text = {0}, *prefix = NULL;
+    BalManifest m = {.classes = t->category_key, .n_classes = t->n_categories, .dir = (char *)dir};
     BalStatus rc = BAL_OK;
     size_t *at = NULL; /* of each path in the text, which moves while it grows */
-    if (!realpath(dir, here)) return BAL_FAIL(err, BAL_E_IO, "%s is not there", dir);
     BAL_TRY_OR(done, bal_alloc(&m.clip, (size_t)t->kept, sizeof *m.clip, err));
     BAL_TRY_OR(done, bal_alloc(&at, (size_t)t->kept, sizeof *at, err));
+    BAL_TRY_OR(done, bal_alloc(&prefix, (size_t)t->n_sources, sizeof *prefix, err));
+    for (int s = 0; s < t->n_sources; s++)
+        BAL_TRY_OR(done, bal_manifest_prefix(t->source[s].clips, dir, &prefix[s], err));
     for (int64_t i = 0; i < t->n; i++) {
         const BalTriageClip *c = &t->clip[i];
         if (c->rule != BAL_TRIAGE_KEPT) continue;
-        BAL_TRY_OR(done, media_of(t->source[c->source].clips, c->clip->media, here, &media, err));
         at[m.n] = text.len;
-        bal_text_add_n(&text, media.data, media.len + 1);
+        bal_path_join(&text, bal_text_str(&prefix[c->source]), c->clip->media);
+        bal_text_char(&text, '\0');
         m.clip[m.n] = *c->clip;
         m.clip[m.n].source = bal_triage_video(c);
         m.clip[m.n++].label = c->category;
@@ -99,8 +87,9 @@ static BalStatus write_manifest(const BalTriage *t, const char *dir, const char 
 done:
     bal_free(m.clip);
     bal_free(at);
+    for (int s = 0; prefix && s < t->n_sources; s++) bal_text_reset(&prefix[s]);
+    bal_free(prefix);
     bal_text_reset(&text);
-    bal_text_reset(&media);
     return rc;
 }
 

@@ -87,6 +87,8 @@ extern const BalDialect bal_dialect_vggsound, bal_dialect_crema_d, bal_dialect_k
     bal_dialect_ucf101, bal_dialect_pairs, bal_dialect_ids;           /* dialect_list.c */
 extern const BalDialect bal_dialect_activitynet, bal_dialect_id_json; /* dialect_json.c */
 extern const BalDialect bal_dialect_folders;                          /* dialect_folders.c */
+/* What stands in front of m's media paths in a file that lies in another folder: see bal_path_between. Appended to out. */
+BAL_MUST_USE BalStatus bal_manifest_prefix(const BalManifest *m, const char *folder, BalText *out, BalError *err);
 BAL_MUST_USE BalStatus bal_dialect_find(const BalDialect **out, const BalSniff *s, const char *name, BalError *err);
 
 /* ---- small readers of ids and lines, for the dialects ---- */

@@ -38,18 +38,22 @@ static BalStatus save_classes(const BalManifest *m, const char *path, BalError *
     return rc;
 }
 
-/* What media paths need in front of them in a file that lies in another folder; empty in the same */
-static BalStatus media_prefix(BalText *out, const BalManifest *m, const char *path, BalError *err) {
+BalStatus bal_manifest_prefix(const BalManifest *m, const char *folder, BalText *out, BalError *err) {
     char here[PATH_MAX], there[PATH_MAX];
+    if (!realpath(m->dir, there) || !realpath(folder, here))
+        return BAL_FAIL(err, BAL_E_IO, "%s or %s is not there", m->dir, folder);
+    bal_path_between(out, here, there);
+    return bal_text_ok(out, err);
+}
+
+static BalStatus media_prefix(BalText *out, const BalManifest *m, const char *path, BalError *err) {
     BalText folder = {0};
     const char *slash = strrchr(path, '/');
     bal_text_add_n(&folder, slash ? path : ".", slash ? (size_t)(slash - path + (slash == path)) : 1);
     BalStatus rc = bal_text_ok(&folder, err);
-    if (rc == BAL_OK && (!realpath(m->dir, there) || !realpath(folder.data, here)))
-        rc = BAL_FAIL(err, BAL_E_IO, "%s or %s is not there", m->dir, folder.data);
-    if (rc == BAL_OK) bal_path_between(out, here, there);
+    if (rc == BAL_OK) rc = bal_manifest_prefix(m, folder.data, out, err);
     bal_text_reset(&folder);
-    return rc < 0 ? rc : bal_text_ok(out, err);
+    return rc;
 }
 
 static void seconds(BalText *out, double v) {

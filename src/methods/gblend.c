@@ -10,6 +10,10 @@
  *            generalisation, so the held-out clips stay out of the training too
  *   fixed    weights that are given; the defaults are those left in the code of BML for Kinetics-Sounds
  *
+ * The ratio has the square of a small difference below it. With few held-out clips and short probes a modality may by chance not overfit
+ * at all: it then gets nearly all weight, and the joint head, which answers, learns nothing. The log has the weights of every epoch;
+ * gblend.mode fixed is the way out.
+ *
  * A probe trains the network through one head only; what the loss does not reach is put back with the rest. An estimate that is
  * interrupted goes on from the probe's last epoch that was kept. */
 #include "methods/gblend.h"
