@@ -189,7 +189,7 @@ BalStatus bal_estimate(const BalStore *store, const BalEstimateSpec *spec, BalRu
     }
     BAL_TRY_OR(fail, all_runs(&e, true, err)); /* what is known to be impossible is said before anything is written */
     BAL_TRY_OR(fail, bal_make_dirs(spec->dir, err));
-    if (spec->folds) BAL_TRY_OR(fail, write_folds(store, e.fold, spec, false, err));
+    if (e.fold) BAL_TRY_OR(fail, write_folds(store, e.fold, spec, false, err));
     BAL_TRY_OR(fail, all_runs(&e, false, err));
     BAL_TRY_OR(fail, write_summary(&e, &json, &path, err));
 fail:
