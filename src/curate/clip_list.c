@@ -98,11 +98,8 @@ static BalStatus add_clip(BalClipList *l, const BalManifest *m, const BalClip *c
     bool there = file_is_there(path->data);
     BalClipWish w = {.id = c->id, .label = c->label < 0 ? "" : m->classes[c->label], .split = c->split};
     find_span(&w, c, spec->rule.clip_s, there);
-    /* Clips of one video are of one source, also where only the video's name says so; and one that is called after its
-     * YouTube id has that id in whatever folder it lies: lists of benchmarks, of take-downs and of those who fetch it
-     * know no folder. */
-    const bool named = stem.n == 11 && bal_youtube_prefix(stem) == 11;
-    if (!*source && (w.span.end_ms || named)) BAL_TRY(bal_string_keep(&l->strings, stem.s, stem.n, &source, err));
+    /* Clips of one video are of one source, also where only the video's name says so. */
+    if (!*source && w.span.end_ms) BAL_TRY(bal_string_keep(&l->strings, stem.s, stem.n, &source, err));
     if (!*source) source = c->id;
     if (bal_youtube_prefix(bal_field(source)) == 11) memcpy(youtube, source, 11);
     w.path = !there && *youtube && spec->download.command ? "" : path->data;

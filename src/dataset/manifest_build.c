@@ -179,6 +179,7 @@ BalStatus bal_build_add(BalBuild *b, const BalRow *row, BalError *err) {
     BalManifest *m = b->m;
     BalField id = trimmed(row->id.n ? row->id : bal_stem(row->media.s ? row->media : bal_field("")));
     BalField source = row->source.s ? trimmed(row->source) : bal_source_of(id);
+    if (!row->source.s && row->media.s && !source.n) source = bal_source_of(bal_stem(row->media)); /* dog/YOUTUBE-ID */
     if (id.n == 0)
         return BAL_FAIL(err, BAL_E_FORMAT, "%s: line %lld: the row has no id", b->path, (long long)row->line);
     BAL_TRY(check_text(b, "id", id, row->line, err));

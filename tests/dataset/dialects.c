@@ -245,6 +245,12 @@ static void test_folders(void **state) {
     assert_clip(&m, 1, "dog/1", "train/dog/1.mp4", "dog", BAL_SPLIT_TRAIN, "");
     assert_int_equal(m.n_missing, 0);
     bal_manifest_reset(&m);
+    /* a file that is called after its YouTube id is of that source, in whatever folder it lies */
+    assert_ok(bal_file_write(scratch("tree/train/dog/abcdefghij0.mp4"), "x", 1, &err));
+    assert_ok(bal_manifest_load(&m, scratch("tree"), NULL, &err));
+    assert_clip(&m, 2, "dog/abcdefghij0", "train/dog/abcdefghij0.mp4", "dog", BAL_SPLIT_TRAIN, "abcdefghij0");
+    bal_manifest_reset(&m);
+    assert_ok(bal_remove_tree(scratch("tree/train/dog/abcdefghij0.mp4"), &err));
     assert_ok(bal_manifest_load(&m, scratch("tree/train"), NULL,
                                 &err)); /* classes at the top; the folder's name is the split */
     assert_int_equal(m.n, 1);
