@@ -44,6 +44,14 @@ void bal_name_index_reset(BalNameIndex *x) {
     *x = (BalNameIndex){0};
 }
 
+static char *trimmed(char *s) {
+    s += strspn(s, " \t");
+    size_t n = strlen(s);
+    while (n && strchr(" \t\r", s[n - 1])) n--;
+    s[n] = '\0';
+    return s;
+}
+
 BalStatus bal_lines_read(BalLines *l, const char *path, BalError *err) {
     *l = (BalLines){0};
     BalStatus rc;
@@ -58,16 +66,22 @@ BalStatus bal_lines_read(BalLines *l, const char *path, BalError *err) {
     for (char *s = l->text.data + (bom ? 3 : 0), *end = l->text.data + l->text.len; s < end;) {
         char *nl = memchr(s, '\n', (size_t)(end - s));
         BAL_TRY_OR(fail, bal_grow(&l->line, &cap, (size_t)l->n + 1, sizeof *l->line, err));
-        l->line[l->n++] = s;
+        if (nl) *nl = '\0';
+        l->line[l->n++] = trimmed(s);
         if (!nl) break;
-        *nl = '\0';
-        if (nl > s && nl[-1] == '\r') nl[-1] = '\0';
         s = nl + 1;
     }
     return BAL_OK;
 fail:
     bal_lines_reset(l);
     return rc;
+}
+
+void bal_lines_pack(BalLines *l) {
+    int64_t n = 0;
+    for (int64_t i = 0; i < l->n; i++)
+        if (*l->line[i]) l->line[n++] = l->line[i];
+    l->n = n;
 }
 
 void bal_lines_reset(BalLines *l) {

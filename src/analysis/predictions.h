@@ -15,12 +15,13 @@ int64_t bal_name_index_find(const BalNameIndex *x, const char *s,
                             size_t n); /* -1: not there; of equal names the first */
 void bal_name_index_reset(BalNameIndex *x);
 
-typedef struct BalLines { /* the lines of a text file, without their ends */
+typedef struct BalLines { /* the lines of a text file, without their ends and without blanks around them */
     BalText text;
     const char **line;
     int64_t n;
 } BalLines;
 BAL_MUST_USE BalStatus bal_lines_read(BalLines *l, const char *path, BalError *err);
+void bal_lines_pack(BalLines *l); /* leave out empty lines: of lists of names, whose places say nothing */
 void bal_lines_reset(BalLines *l);
 
 /* The list of names that belongs to a file .npy: `given`, else STEM.WHAT.txt, else WHAT.txt in its folder; empty where there is none. */

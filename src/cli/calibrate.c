@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/command.h"
+#include "curate/side.h"
 
 typedef struct Calibrate {
     const char *out, *figure, *categories, *media_dir;
@@ -28,13 +29,11 @@ static void add_reliability(BalJsonOut *o, const char *key, const BalReliability
     bal_json_close(o, '}');
 }
 
-static const char *const sides[] = {"audio", "visual", NULL};
-
 static void write_json(BalText *out, const BalCalibration *c, int side) {
     BalJsonOut o = bal_json_out(out, true);
     bal_json_open(&o, NULL, '{');
     bal_json_add_text(&o, "schema", "avbalance/calibrate/1");
-    bal_json_add_text(&o, "side", sides[side]);
+    bal_json_add_text(&o, "side", bal_side_names[side]);
     bal_json_add_int(&o, "n", c->n);
     bal_json_add_int(&o, "unscored", c->unscored);
     bal_json_add_real(&o, "temperature", c->temperature);
@@ -109,7 +108,8 @@ static const BalFlag flags[] = {
     {"out", 'o', BAL_FLAG_STRING, "FILE.json", "where the temperature goes, for `triage` (required)", AT(out),
      .required = true},
     {"figure", 0, BAL_FLAG_STRING, "FILE", "reliability diagrams before and after: .png, .svg, .pdf", AT(figure)},
-    {"side", 0, BAL_FLAG_ENUM, NULL, "whose classes the categories mean", AT(side), .def = "audio", .choices = sides},
+    {"side", 0, BAL_FLAG_ENUM, NULL, "whose classes the categories mean", AT(side), .def = "audio",
+     .choices = bal_side_names},
     {"outputs", 0, BAL_FLAG_LIST, "OUTPUTS", "what the scorer put out, as for `triage` (required)", AT(outputs),
      .required = true},
     {"categories", 'c', BAL_FLAG_STRING, "NAME|FILE", "what the scorer's classes mean; without it they are the labels",

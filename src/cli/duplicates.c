@@ -49,6 +49,7 @@ static void print_text(BalText *out, const char *dir, const BalDuplicatesResult 
 static BalStatus read_ids(BalLines *lines, const char *path, const char *const **ids, int64_t *n, BalError *err) {
     if (!path) return BAL_OK;
     BAL_TRY(bal_lines_read(lines, path, err));
+    bal_lines_pack(lines);
     *ids = lines->line;
     *n = lines->n;
     return BAL_OK;

@@ -6,6 +6,8 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/command.h"
+#include "curate/places.h"
+#include "curate/side.h"
 #include "curate/triage.h"
 #include "curate/triage_sources.h"
 
@@ -23,7 +25,7 @@ static BalStatus open_sources(BalTriageSources *s, const BalCli *cli, const Tria
     BalManifest m = {0};
     spec.media_dir = a->media_dir;
     BalStatus rc = bal_manifest_load(&m, cli->args[0], &spec, err);
-    if (rc >= 0) rc = bal_triage_sources_own(s, a->source, &m, NULL, err);
+    if (rc >= 0) rc = bal_triage_sources_own(s, a->source, &m, BAL_PLACES_TABLE, err);
     bal_manifest_reset(&m);
     for (int k = 0; k < a->supplement.n && rc >= 0; k++)
         rc = bal_triage_sources_supplement(s, "--supplement", "", a->supplement.v[k], err);
@@ -35,18 +37,17 @@ static BalStatus open_sources(BalTriageSources *s, const BalCli *cli, const Tria
 
 /* A number, or the file that `calibrate` wrote for a scorer of this side. */
 static BalStatus temperature(const char *text, BalSide side, double *out, BalError *err) {
-    static const char *const names[BAL_SIDES] = {[BAL_AUDIO] = "audio", [BAL_VISUAL] = "visual"};
     BalJson *json = NULL;
     *out = 1;
     if (!text) return BAL_OK;
     if (!bal_parse_real(text, out)) {
         BAL_TRY(bal_json_load(&json, text, err));
         *out = bal_json_real(bal_json_get(json, "temperature"), 0);
-        const bool other = !strcmp(bal_json_text(bal_json_get(json, "side"), names[side]), names[!side]);
+        const bool other = !strcmp(bal_json_text(bal_json_get(json, "side"), ""), bal_side_names[!side]);
         bal_json_free(&json);
         if (other)
             return BAL_FAIL(err, BAL_E_ARG, "%s: is the temperature of the %s scorer; give it with --%s-temperature",
-                            text, names[!side], names[!side]);
+                            text, bal_side_names[!side], bal_side_names[!side]);
     }
     if (*out >= 0.01 && *out <= 100) return BAL_OK;
     return BAL_FAIL(err, BAL_E_ARG, "\"%s\" is no temperature between 0.01 and 100, and no calibration.json with one",

@@ -16,6 +16,8 @@ typedef struct BalPaths { /* a comma-separated list of the recipe */
 BAL_MUST_USE BalStatus bal_paths_split(BalPaths *p, const char *base_dir, const char *list, BalError *err);
 void bal_paths_reset(BalPaths *p);
 
+#define BAL_BUILD_PLACES "places.csv" /* of the candidates, beside candidates.csv */
+
 typedef struct BalBuilding {
     const BalBuildSpec *spec;
     const BalBuildRecipe *recipe;

@@ -78,7 +78,7 @@ static BalStatus load_all(BalBuildExport *e, BalError *err) {
     BalStatus rc = bal_build_path(b, "triage/manifest.csv", &path, err);
     if (rc >= 0) rc = bal_manifest_load(&e->manifest, path.data, NULL, err);
     if (rc >= 0) rc = load_sheet(b, "triage/triage.csv", "id", &e->triage, err);
-    if (rc >= 0) rc = load_sheet(b, "places.csv", "id", &e->clips, err);
+    if (rc >= 0) rc = bal_places_load(&e->places, b->dir, BAL_BUILD_PLACES, err);
     if (rc >= 0) rc = load_scores(b, "estimate/scores.csv", &e->before, err);
     if (rc >= 0) rc = load_scores(b, "noise/scores.csv", &e->scores, err);
     if (rc >= 0 && b->recipe->select) rc = load_sheet(b, "select/selected.csv", "id", &e->selected, err);
@@ -108,7 +108,8 @@ static int32_t quantised(const double *v, int64_t i) {
 
 static void fill_row(const BalBuildExport *e, BalBuildRow *r, const BalClip *c, int64_t score) {
     const BalBuildRecipe *recipe = e->b->recipe;
-    const int64_t triage = bal_sheet_find(&e->triage, c->id), cut = bal_sheet_find(&e->clips, c->id);
+    const int64_t triage = bal_sheet_find(&e->triage, c->id);
+    const char *cut_flags = "";
     const BalSheet *t = &e->triage;
     const double *const *v = (const double *const *)e->scores.value;
     *r = (BalBuildRow){.clip = c,
@@ -123,13 +124,9 @@ static void fill_row(const BalBuildExport *e, BalBuildRow *r, const BalClip *c, 
     r->type[0] = *bal_sheet_at(t, triage, bal_sheet_column(t, "type"));
     r->start_s = c->start_s;
     r->end_s = c->start_s + c->duration_s;
-    int64_t ms;
-    if (bal_parse_i64(bal_sheet_at(&e->clips, cut, bal_sheet_column(&e->clips, "start_ms")), &ms))
-        r->start_s = (double)ms / 1000;
-    if (bal_parse_i64(bal_sheet_at(&e->clips, cut, bal_sheet_column(&e->clips, "end_ms")), &ms))
-        r->end_s = (double)ms / 1000;
+    bal_places_find(&e->places, c->id, &r->start_s, &r->end_s, &cut_flags);
     r->flags = bal_sheet_at(t, triage, bal_sheet_column(t, "flags"));
-    if (!*r->flags) r->flags = bal_sheet_at(&e->clips, cut, bal_sheet_column(&e->clips, "flags"));
+    if (!*r->flags) r->flags = cut_flags;
     r->licence = licence_of(e, r);
     for (int k = 0; k < 2; k++) {
         r->q[k] = bal_quantise(v[k ? BAL_SCORE_U_VISUAL : BAL_SCORE_U_AUDIO][score]);
@@ -361,7 +358,7 @@ BalStatus bal_build_export(const BalBuilding *b, BalError *err) {
     if (rc >= 0) rc = write_all(e, &text, err);
     bal_manifest_reset(&e->manifest);
     bal_sheet_reset(&e->triage);
-    bal_sheet_reset(&e->clips);
+    bal_places_reset(&e->places);
     bal_sheet_reset(&e->selected);
     bal_sheet_reset(&e->licences);
     bal_scores_reset(&e->before);

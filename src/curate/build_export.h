@@ -3,6 +3,7 @@
 #define BAL_CURATE_BUILD_EXPORT_H
 
 #include "curate/build.h"
+#include "curate/places.h"
 #include "curate/sheet.h"
 
 typedef struct BalBuildRow { /* a clip of the dataset; texts are of manifest, tables, scores */
@@ -26,7 +27,8 @@ typedef struct BalRejectCount {
 typedef struct BalBuildExport {
     const BalBuilding *b;
     BalManifest manifest; /* of triage */
-    BalSheet triage, clips, selected, licences;
+    BalSheet triage, selected, licences;
+    BalPlaces places;
     BalScores before, scores; /* of estimate, and without noise */
     BalBuildRow *row;         /* [n] by id */
     int64_t n;

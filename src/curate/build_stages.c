@@ -15,6 +15,7 @@
 #include "base/thread.h"
 #include "curate/build.h"
 #include "curate/key.h"
+#include "curate/places.h"
 #include "curate/run_folders.h"
 #include "curate/sheet.h"
 #include "curate/triage_sources.h"
@@ -43,76 +44,26 @@ static BalStatus cut(const BalBuilding *b, const BalPaths *videos, BalError *err
     return rc;
 }
 
-/* A file of this name may as well be the manifest itself: that of `clip` is known by its first columns. */
-static bool is_of_clip(const char *path) {
-    static const char head[] = "id,video,start_ms,end_ms,";
-    BalMap m = {0};
-    if (bal_map_open(&m, path, NULL) < 0) return false;
-    const bool is = m.size >= sizeof head - 1 && !memcmp(m.data, head, sizeof head - 1);
-    bal_map_close(&m);
-    return is;
-}
-
-/* The rows of a clips.csv of `clip` that speak of candidates. */
-static BalStatus add_places(const BalNameIndex *ids, const char *path, BalText *out, BalError *err) {
-    static const char *const name[] = {"start_ms", "end_ms", "flags"};
-    BalSheet s = {0};
-    BAL_TRY(bal_sheet_load(&s, path, "id", err));
-    for (int64_t i = 0; i < s.n; i++) {
-        if (bal_name_index_find(ids, s.id[i], strlen(s.id[i])) < 0) continue;
-        bal_csv_quote(out, s.id[i]);
-        for (int k = 0; k < 3; k++) {
-            bal_text_char(out, ',');
-            bal_csv_quote(out, bal_sheet_at(&s, i, bal_sheet_column(&s, name[k])));
-        }
-        bal_text_char(out, '\n');
-    }
-    bal_sheet_reset(&s);
-    return bal_text_ok(out, err);
-}
-
-/* places.csv: where clips that were cut stand in their videos. `clip` tells it in the clips.csv beside its manifest;
- * what an older call of this build left, with videos then and a manifest now, tells nothing. */
+/* places.csv: of clips that this build cut, or that `clip` cut for the manifests. What an older call of the build left, with videos then
+ * and a manifest now, tells nothing. */
 static BalStatus write_places(const BalBuilding *b, const BalManifest *m, const BalPaths *manifests, BalError *err) {
     const bool videos = b->recipe->videos[0];
-    const char **id = NULL;
-    BalNameIndex ids = {0};
-    BalText path = {0}, out = {0};
-    BAL_TRY(bal_alloc(&id, (size_t)m->n, sizeof *id, err));
-    for (int64_t i = 0; i < m->n; i++) id[i] = m->clip[i].id;
-    BalStatus rc = bal_name_index_make(&ids, id, m->n, err);
-    bal_text_add(&out, "id,start_ms,end_ms,flags\n");
+    BalText dir = {0}, out = {0};
+    BalStatus rc = BAL_OK;
+    bal_places_head(&out);
     for (int k = 0; k < (videos ? 1 : manifests->n) && rc >= 0; k++) {
-        const char *slash = videos ? NULL : strrchr(manifests->path[k], '/');
-        bal_text_clear(&path);
-        if (slash) bal_text_add_n(&path, manifests->path[k], (size_t)(slash - manifests->path[k]) + 1);
-        if (!videos) bal_text_add(&path, "clips.csv");
-        rc = videos ? bal_build_path(b, "clips/clips.csv", &path, err) : bal_text_ok(&path, err);
-        if (rc >= 0 && is_of_clip(path.data)) rc = add_places(&ids, path.data, &out, err);
+        const char *path = videos ? "" : manifests->path[k], *slash = strrchr(path, '/');
+        BalPlaces places;
+        bal_text_clear(&dir);
+        bal_text_add_n(&dir, path, slash ? (size_t)(slash - path) + 1 : 0);
+        rc = videos ? bal_build_path(b, "clips", &dir, err) : bal_text_ok(&dir, err);
+        if (rc >= 0) rc = bal_places_load(&places, bal_text_str(&dir), BAL_PLACES_TABLE, err);
+        if (rc >= 0) bal_places_rows(&places, m, &out);
+        if (rc >= 0) bal_places_reset(&places);
     }
-    if (rc >= 0) rc = bal_build_write(b, "places.csv", &out, err);
-    bal_name_index_reset(&ids);
-    bal_free(id);
-    bal_text_reset(&path);
+    if (rc >= 0) rc = bal_build_write(b, BAL_BUILD_PLACES, &out, err);
+    bal_text_reset(&dir);
     bal_text_reset(&out);
-    return rc;
-}
-
-/* Where each clip begins in its source video: a clip that was cut is a file of its own, which begins at 0. */
-static BalStatus find_places(const BalBuilding *b, const BalManifest *m, double **out, BalError *err) {
-    BalSheet clips = {0};
-    BalText path = {0};
-    BalStatus rc = bal_build_path(b, "places.csv", &path, err);
-    if (rc >= 0) rc = bal_sheet_load(&clips, path.data, "id", err);
-    if (rc >= 0) rc = bal_alloc(out, (size_t)m->n, sizeof **out, err);
-    const int start = bal_sheet_column(&clips, "start_ms");
-    for (int64_t i = 0; i < m->n && rc >= 0; i++) {
-        int64_t ms;
-        const int64_t row = bal_sheet_find(&clips, m->clip[i].id);
-        (*out)[i] = bal_parse_i64(bal_sheet_at(&clips, row, start), &ms) ? (double)ms / 1000 : m->clip[i].start_s;
-    }
-    bal_sheet_reset(&clips);
-    bal_text_reset(&path);
     return rc;
 }
 
@@ -140,13 +91,12 @@ BalStatus bal_build_clips(const BalBuilding *b, BalError *err) {
 
 /* ---- triage ---- */
 
-static BalStatus open_sources(const BalBuilding *b, BalTriageSources *s, double **place, BalError *err) {
+static BalStatus open_sources(const BalBuilding *b, BalTriageSources *s, BalError *err) {
     const BalBuildRecipe *r = b->recipe;
     BalManifest m = {0};
     BalPaths supplement = {.n = 0}, cap = {.n = 0};
     BalStatus rc = bal_build_load(b, "candidates.csv", &m, err);
-    if (rc >= 0) rc = find_places(b, &m, place, err);
-    if (rc >= 0) rc = bal_triage_sources_own(s, r->origin, &m, *place, err);
+    if (rc >= 0) rc = bal_triage_sources_own(s, r->origin, &m, BAL_BUILD_PLACES, err);
     if (rc >= 0) rc = bal_paths_split(&supplement, NULL, r->supplement, err);
     if (rc >= 0) rc = bal_paths_split(&cap, NULL, r->cap, err);
     for (int k = 0; k < supplement.n && rc >= 0; k++)
@@ -206,7 +156,6 @@ static BalStatus triage(const BalBuilding *b, const BalTriageSources *s, BalErro
 BalStatus bal_build_triage(const BalBuilding *b, BalError *err) {
     BalManifest m = {0};
     BalTriageSources *s = NULL;
-    double *place = NULL;
     if (!b->recipe->triage) {
         BalStatus rc = bal_build_load(b, "candidates.csv", &m, err);
         if (rc >= 0) rc = bal_build_folder(b, "triage", err);
@@ -215,10 +164,9 @@ BalStatus bal_build_triage(const BalBuilding *b, BalError *err) {
         return rc;
     }
     BAL_TRY(bal_alloc(&s, 1, sizeof *s, err));
-    BalStatus rc = open_sources(b, s, &place, err);
+    BalStatus rc = open_sources(b, s, err);
     if (rc >= 0) rc = triage(b, s, err);
     bal_triage_sources_reset(s);
-    bal_free(place);
     bal_free(s);
     return rc;
 }
@@ -322,31 +270,6 @@ BalStatus bal_build_estimate(const BalBuilding *b, BalError *err) {
 
 /* ---- noise ---- */
 
-/* Names of a list without blanks around them; empty lines are none. */
-static void trim_lines(BalLines *l) {
-    int64_t n = 0;
-    for (int64_t i = 0; i < l->n; i++) {
-        char *s = l->text.data + (l->line[i] - l->text.data);
-        s += strspn(s, " \t");
-        size_t end = strlen(s);
-        while (end && strchr(" \t", s[end - 1])) end--;
-        s[end] = '\0';
-        if (end) l->line[n++] = s;
-    }
-    l->n = n;
-}
-
-/* Its place in the list: by its id, its video, or the video's name alone, where the video is known by its folder, too
- * (dog/NAME). */
-static int64_t find_taken(const BalNameIndex *ids, const BalClip *c) {
-    const char *slash = strrchr(c->source, '/'), *name[] = {c->id, c->source, slash ? slash + 1 : ""};
-    for (int k = 0; k < 3; k++) {
-        const int64_t at = *name[k] ? bal_name_index_find(ids, name[k], strlen(name[k])) : -1;
-        if (at >= 0) return at;
-    }
-    return -1;
-}
-
 /* What the list did, for report.json: whoever asked for a video to go must learn where its id was met by nothing. */
 static BalStatus tell_takedown(const BalBuilding *b, const BalLines *l, const bool *met, int64_t clips, BalError *err) {
     BalText json = {0};
@@ -375,17 +298,19 @@ static BalStatus write_takedown(const BalBuilding *b, BalText *path, BalError *e
     int64_t clips = 0;
     BalStatus rc = bal_build_given(b, b->recipe->takedown, path, err);
     if (rc >= 0) rc = bal_lines_read(&lines, path->data, err);
-    if (rc >= 0) trim_lines(&lines);
+    if (rc >= 0) bal_lines_pack(&lines);
     if (rc >= 0) rc = bal_alloc(&met, (size_t)lines.n, sizeof *met, err);
     if (rc >= 0) rc = bal_name_index_make(&ids, lines.line, lines.n, err);
     if (rc >= 0) rc = bal_build_load(b, "triage/manifest.csv", &m, err);
     bal_text_add(&out, "id,reason\n");
     for (int64_t i = 0; i < m.n && rc >= 0; i++) {
-        const int64_t at = find_taken(&ids, &m.clip[i]);
+        const char *id = m.clip[i].id, *video = m.clip[i].source;
+        int64_t at = bal_name_index_find(&ids, id, strlen(id));
+        if (at < 0) at = bal_name_index_find(&ids, video, strlen(video));
         if (at < 0) continue;
         met[at] = true;
         clips++;
-        bal_csv_quote(&out, m.clip[i].id);
+        bal_csv_quote(&out, id);
         bal_text_add(&out, ",taken down\n");
     }
     if (rc >= 0) rc = bal_build_write(b, "noise/takedown.csv", &out, err);

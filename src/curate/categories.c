@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "curate/keep.h"
+#include "curate/side.h"
 
 static const struct Embedded {
     const char *name, *tsv;
@@ -30,8 +31,6 @@ const char *bal_categories_at(int i, const char **tsv) {
     if (tsv) *tsv = embedded[i].tsv;
     return embedded[i].name;
 }
-
-static const char *const side_name[BAL_SIDES] = {"audio", "visual"};
 
 /* ---- reading a table ---- */
 
@@ -153,8 +152,8 @@ static BalStatus check_doubled(const Table *t, BalError *err) {
                 return BAL_FAIL(err, BAL_E_FORMAT,
                                 "%s: line %lld: the %s class \"%s\" stands in line %lld already, for \"%s\"; it can "
                                 "belong to one category only",
-                                t->csv.name, (long long)b->line, side_name[b->side], b->class_name, (long long)a->line,
-                                t->out->category[a->category].key);
+                                t->csv.name, (long long)b->line, bal_side_names[b->side], b->class_name,
+                                (long long)a->line, t->out->category[a->category].key);
         }
     return BAL_OK;
 }
@@ -167,7 +166,7 @@ static BalStatus check_sides(const Table *t, BalError *err) {
             if (!c->n_classes[side] && !c->weak[side])
                 return BAL_FAIL(err, BAL_E_FORMAT,
                                 "%s: \"%s\" has no %s class; add one, or a row with an empty class and weak 1",
-                                t->csv.name, c->key, side_name[side]);
+                                t->csv.name, c->key, bal_side_names[side]);
         }
     return BAL_OK;
 }
@@ -240,7 +239,7 @@ BalStatus bal_categories_plain(BalCategories *out, const char *const *name, int 
     for (int i = 0; i < n; i++)
         for (int side = 0; side < BAL_SIDES; side++) {
             bal_csv_quote(&tsv, name[i]);
-            bal_text_f(&tsv, "\t\t%s\t", side_name[side]);
+            bal_text_f(&tsv, "\t\t%s\t", bal_side_names[side]);
             bal_csv_quote(&tsv, name[i]);
             bal_text_char(&tsv, '\n');
         }

@@ -8,6 +8,7 @@
 #include "base/thread.h"
 #include "curate/duplicates.h"
 #include "curate/key.h"
+#include "curate/places.h"
 
 BalDuplicatesSpec bal_duplicates_spec_default(void) {
     return (BalDuplicatesSpec){.workers = bal_cpu_count(),
@@ -49,35 +50,18 @@ static Place place_of_id(const char *id, int64_t clip) {
     return p;
 }
 
-/* clips.csv of `clip` tells exactly, where it lies beside the manifest. */
-static BalStatus read_places(BalDuplicates *d, Place *place, BalError *err) {
-    BalText path = {0};
-    BalMap map = {0};
-    BalCsv csv = {0};
-    bal_path_join(&path, d->m->dir, "clips.csv");
-    BalStatus rc = bal_text_ok(&path, err);
-    if (rc < 0 || !bal_file_exists(path.data)) goto done;
-    BAL_TRY_OR(done, bal_map_open(&map, path.data, err));
-    bal_csv_init(&csv, map.data, map.size, ',', path.data);
-    while ((rc = bal_csv_next(&csv, err)) == BAL_OK) {
-        double start_ms, end_ms;
-        if (csv.n_fields < 4 || !bal_parse_real_n(csv.field[2].s, csv.field[2].n, &start_ms) ||
-            !bal_parse_real_n(csv.field[3].s, csv.field[3].n, &end_ms))
-            continue;
-        int64_t i = bal_name_find(&d->ids, csv.field[0].s, csv.field[0].n), number;
-        BalField video = csv.field[1], name = bal_stem(video); /* of dog/NAME, where that is a YouTube id */
-        if (name.n == 11 && bal_youtube_prefix(name) == 11) video = name;
-        bool added;
-        if (i < 0) continue;
-        BAL_TRY_OR(done, bal_name_add(&d->videos, &d->strings, video.s, video.n, &number, &added, err));
-        place[i] = (Place){d->videos.name[number], video.n, start_ms / 1000, (end_ms - start_ms) / 1000, i};
+/* The table of `clip` tells exactly, where it lies beside the manifest. */
+static BalStatus read_places(const BalDuplicates *d, Place *place, BalError *err) {
+    BalPlaces places;
+    BAL_TRY(bal_places_load(&places, d->m->dir, BAL_PLACES_TABLE, err));
+    for (int64_t i = 0; i < d->m->n; i++) {
+        const char *video = d->m->clip[i].source, *flags;
+        double start_s, end_s;
+        if (*video && bal_places_find(&places, d->m->clip[i].id, &start_s, &end_s, &flags))
+            place[i] = (Place){video, strlen(video), start_s, end_s - start_s, i};
     }
-    if (rc == BAL_END) rc = BAL_OK;
-done:
-    bal_csv_reset(&csv);
-    bal_map_close(&map);
-    bal_text_reset(&path);
-    return rc;
+    bal_places_reset(&places);
+    return BAL_OK;
 }
 
 static int by_place(const void *x, const void *y) {
@@ -212,7 +196,6 @@ static void duplicates_reset(BalDuplicates *d) {
     bal_pairs_reset(&d->pairs);
     bal_free(d->group), bal_free(d->stays), bal_free(d->rank);
     bal_name_set_reset(&d->ids);
-    bal_name_set_reset(&d->videos);
     bal_strings_free(&d->strings);
 }
 

@@ -17,7 +17,7 @@ typedef struct BalDuplicates {
     int64_t *group; /* [n_all] forest of duplicates */
     int64_t *stays; /* [n_all] the clip of its group that stays */
     uint8_t *rank;  /* [n_all] BAL_STAYS_* */
-    BalNameSet ids, videos;
+    BalNameSet ids;
     BalManifestStrings *strings;
     BalDuplicatesResult result;
 } BalDuplicates;

@@ -6,6 +6,8 @@
 
 #include "base/mem.h"
 
+const char *const bal_side_names[BAL_SIDES + 1] = {[BAL_AUDIO] = "audio", [BAL_VISUAL] = "visual", NULL};
+
 void bal_side_close(BalSideOutputs *s) {
     for (int k = 0; k < s->n; k++) {
         bal_outputs_reset(&s->outputs[k]);

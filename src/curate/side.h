@@ -5,6 +5,8 @@
 
 #include "curate/outputs.h"
 
+extern const char *const bal_side_names[BAL_SIDES + 1]; /* "audio", "visual"; NULL at the end */
+
 typedef struct BalSideOutputs { /* zero is valid; bal_side_close frees */
     BalOutputs *outputs;        /* [n] */
     BalCategoryMap *map;        /* [n] empty for narrow tables */

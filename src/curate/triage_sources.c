@@ -4,10 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/text.h"
+#include "base/mem.h"
+#include "curate/places.h"
 
 void bal_triage_sources_reset(BalTriageSources *s) {
-    for (int k = 0; k < s->n; k++) bal_manifest_reset(&s->manifest[k]);
+    for (int k = 0; k < s->n; k++) {
+        bal_manifest_reset(&s->manifest[k]);
+        bal_free(s->place[k]);
+    }
     s->n = 0;
 }
 
@@ -18,7 +22,22 @@ static int find(const BalTriageSources *s, const char *name, size_t n) {
     return k;
 }
 
-static BalStatus add(BalTriageSources *s, const char *name, size_t n, BalManifest *m, const double *place_s,
+static BalStatus find_places(const BalManifest *m, const char *table, double **out, BalError *err) {
+    BalPlaces p;
+    *out = NULL;
+    BAL_TRY(bal_places_load(&p, m->dir, table, err));
+    BalStatus rc = p.table.n ? bal_alloc(out, (size_t)m->n, sizeof **out, err) : BAL_OK;
+    for (int64_t i = 0; i < m->n && *out; i++) {
+        double end_s;
+        const char *flags;
+        (*out)[i] = m->clip[i].start_s;
+        bal_places_find(&p, m->clip[i].id, &(*out)[i], &end_s, &flags);
+    }
+    bal_places_reset(&p);
+    return rc;
+}
+
+static BalStatus add(BalTriageSources *s, const char *name, size_t n, BalManifest *m, const char *places,
                      BalError *err) {
     const int k = s->n;
     if (k == BAL_MOST_SOURCES)
@@ -28,18 +47,20 @@ static BalStatus add(BalTriageSources *s, const char *name, size_t n, BalManifes
                         (int)sizeof s->name[k] - 1);
     if (find(s, name, n) < k)
         return BAL_FAIL(err, BAL_E_ARG, "two sources are called \"%.*s\"; name them apart", (int)n, name);
+    BAL_TRY(find_places(m, places, &s->place[k], err));
     memcpy(s->name[k], name, n);
     s->name[k][n] = '\0';
     s->manifest[k] = *m;
     *m = (BalManifest){0};
-    s->source[k] = (BalTriageSource){s->name[k], &s->manifest[k], k ? bal_triage_usual_cap(s->name[k]) : -1, place_s};
+    s->source[k] =
+        (BalTriageSource){s->name[k], &s->manifest[k], k ? bal_triage_usual_cap(s->name[k]) : -1, s->place[k]};
     s->n++;
     return BAL_OK;
 }
 
-BalStatus bal_triage_sources_own(BalTriageSources *s, const char *name, BalManifest *m, const double *place_s,
+BalStatus bal_triage_sources_own(BalTriageSources *s, const char *name, BalManifest *m, const char *places,
                                  BalError *err) {
-    return add(s, name, strlen(name), m, place_s, err);
+    return add(s, name, strlen(name), m, places, err);
 }
 
 BalStatus bal_triage_sources_supplement(BalTriageSources *s, const char *what, const char *base_dir,
@@ -52,7 +73,7 @@ BalStatus bal_triage_sources_supplement(BalTriageSources *s, const char *what, c
     bal_path_join(&path, base_dir, equal + 1);
     BalStatus rc = bal_text_ok(&path, err);
     if (rc >= 0) rc = bal_manifest_load(&m, path.data, NULL, err);
-    if (rc >= 0) rc = add(s, name_and_manifest, (size_t)(equal - name_and_manifest), &m, NULL, err);
+    if (rc >= 0) rc = add(s, name_and_manifest, (size_t)(equal - name_and_manifest), &m, BAL_PLACES_TABLE, err);
     bal_manifest_reset(&m);
     bal_text_reset(&path);
     return rc;

@@ -10,13 +10,14 @@ typedef struct BalTriageSources { /* zero is valid; large: on the heap; reset fr
     BalTriageSource source[BAL_MOST_SOURCES];
     BalManifest manifest[BAL_MOST_SOURCES];
     char name[BAL_MOST_SOURCES][65];
+    double *place[BAL_MOST_SOURCES]; /* of their clips; NULL: as the manifest says */
     int n;
 } BalTriageSources;
 void bal_triage_sources_reset(BalTriageSources *s);
 
-/* The own clips, first of all; *m becomes s's. place_s [m->n] as in BalTriageSource, borrowed. */
-BAL_MUST_USE BalStatus bal_triage_sources_own(BalTriageSources *s, const char *name, BalManifest *m,
-                                              const double *place_s, BalError *err);
+/* The own clips, first of all; *m becomes s's. places: the table beside it that knows where they stand in their videos (places.h). */
+BAL_MUST_USE BalStatus bal_triage_sources_own(BalTriageSources *s, const char *name, BalManifest *m, const char *places,
+                                              BalError *err);
 /* `what` names the option in messages. base_dir: where the manifest's path starts. BAL_E_ARG: no such form, a name twice. */
 BAL_MUST_USE BalStatus bal_triage_sources_supplement(BalTriageSources *s, const char *what, const char *base_dir,
                                                      const char *name_and_manifest, BalError *err);

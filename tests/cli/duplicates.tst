@@ -10,7 +10,7 @@
 0	"resumed": *3	-	$A duplicates m.csv -o d --json -q
 0	^2 ok$	-	echo $(($(wc -l <d/manifest.csv) - 1)) ok
 2	-	a 'zzz'|id 'zzz' is none	printf 'zzz\n' >keep.txt; $A duplicates m.csv -o d --keep keep.txt; test $? = 3 && exit 2
-0	^b,1,must be kept|,b,1,must be kept$	-	printf 'b\n' >keep.txt; $A duplicates m.csv -o d --keep keep.txt -q >/dev/null && cat d/groups.csv
+0	^b,1,must be kept|,b,1,must be kept$	-	printf '\n b \n\n' >keep.txt; $A duplicates m.csv -o d --keep keep.txt -q >/dev/null && cat d/groups.csv
 2	-	holds a manifest that is not of .duplicates.	mkdir in && cp a.mp4 in && printf 'id,media,label,split\na,a.mp4,x,train\n' >in/manifest.csv && $A duplicates in -o in
 0	^e: 1 of 1 clips stay; 0 groups	-	$A duplicates in -o e -q
 # a source in two splits is told, and with --strict an error

@@ -28,6 +28,11 @@
 0	^x,cat,more,cat,test,x,H,900000,900000,$	-	cat s/triage.csv
 0	^more: 0 of 2	-	$A triage m.csv --audio a.csv --audio s-out.csv --visual v.csv --visual s-out.csv -o s -f --supplement more=s.csv --no-foreign-test
 0	^x,triage,foreign-test,category=cat source=more$	-	cat s/rejects.csv
+# clips that `clip` has cut are files of their own: the table beside them knows where they stand in their video, so that a supplement's
+# clip of the same seconds is known
+0	-	-	mkdir cut; sed '1s/$/,start,source/; 2,$s/$/,0,abcdefghijk/' m.csv >cut/m.csv; printf 'id,video,start_ms,end_ms,flags\nh,v,30500,40500,\n' >cut/clips.csv; printf 'id,media,label,split,start,source\nx,x.mp4,cat,train,35,abcdefghijk\n' >s2.csv
+0	^more: 0 of 1	-	$A triage cut/m.csv --audio a.csv --audio s-out.csv --visual v.csv --visual s-out.csv -o u --supplement more=s2.csv
+0	^more: 1 of 1	-	rm cut/clips.csv; $A triage cut/m.csv --audio a.csv --audio s-out.csv --visual v.csv --visual s-out.csv -o u -f --supplement more=s2.csv
 # a full disk leaves no summary
 1	-	File too large	awk 'BEGIN {print "id,media,label,split"; for (i = 0; i < 5000; i++) printf "clip%05d,x.mp4,dog,train\n", i}' >long.csv; awk 'BEGIN {print "id,confidence,correct"; for (i = 0; i < 5000; i++) printf "clip%05d,0.5,1\n", i}' >long-out.csv; trap "" XFSZ; ulimit -f 64; $A triage long.csv --audio long-out.csv --visual long-out.csv -o full
 0	-	-	ls full | grep json; true
