@@ -53,9 +53,9 @@ typedef struct BalDuplicatesResult {
  *   fingerprints.jsonl  of every clip: a call that was killed, or one with more clips, makes the missing ones only
  *
  * Pictures: 8 frames, each 64 bits by which its 8 x 8 lowest cosine coefficients exceed their median, also as mirrored. Sound:
- * libchromaprint, of clips below 8 s repeated up to that. Clips without sound, and without a picture that tells anything, agree in that with their like.
- * The same files for any number of workers. BAL_E_UNSUPPORTED: built without libchromaprint. BAL_E_EXISTS: another process writes
- * there. BAL_E_MISMATCH: fingerprints.jsonl is of a build that may decode otherwise. BAL_E_CANCELLED: through `progress`. */
+ * libchromaprint, of clips below 8 s repeated up to that. Clips without sound, and without a picture that tells anything, agree in that
+ * with their like. The same files for any number of workers. BAL_E_UNSUPPORTED: built without libchromaprint. BAL_E_EXISTS: another
+ * process writes there. BAL_E_MISMATCH: fingerprints.jsonl is of a build that may decode otherwise. BAL_E_CANCELLED: through `progress`. */
 BAL_API BAL_MUST_USE BalStatus bal_duplicates_find(const BalManifest *m, const BalDuplicatesSpec *spec, const char *dir,
                                                    BalProgressSink progress, BalDuplicatesResult *out, BalError *err);
 /* "chromaprint 1.5.1", or "" in a build without. Static storage. */

@@ -8,7 +8,7 @@
 #include "base/file.h"
 
 enum { BAL_MOST_FILES = 16 };
-typedef struct BalFileSet { /* zero but for dir is valid; commit or abort ends it */
+typedef struct BalFileSet { /* zero but for dir is valid; bal_file_set_end ends it */
     const char *dir;        /* exists; borrowed */
     struct {
         const char *name;  /* borrowed */
@@ -20,7 +20,7 @@ typedef struct BalFileSet { /* zero but for dir is valid; commit or abort ends i
 BAL_MUST_USE BalStatus bal_file_set_add(BalFileSet *s, const char *name, const BalText *text, BalError *err);
 /* The set has no file of this name: one of an older set would pass for it. */
 void bal_file_set_without(BalFileSet *s, const char *name);
-/* rc < 0, what came before failed: nothing changes, rc is returned. */
+/* Bring all into place, or with rc < 0, where what came before failed, change nothing and return rc. Again: nothing to do. */
 BAL_MUST_USE BalStatus bal_file_set_end(BalFileSet *s, BalStatus rc, BalError *err);
 
 #endif

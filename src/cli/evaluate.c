@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include <avbalance/report.h>
-#include "base/file.h"
+#include "base/file_set.h"
 #include "base/mem.h"
 #include "cli/evaluate.h"
 #include "report/tables.h"
@@ -127,18 +127,11 @@ static BalStatus load_all(BalCli *cli, BalPredictions *p, int *n, const BalScore
 /* ---- output ---- */
 
 static BalStatus may_write(BalCli *cli, const EvaluateArgs *a, BalError *err) {
-    BalText path = {0};
-    BalStatus rc = BAL_OK;
+    const char *name[BAL_MOST_FILES + 1] = {NULL};
     if (a->figure) BAL_TRY(bal_figure_may_be(a->figure, err));
     if (a->figure) BAL_TRY(bal_cli_may_write(cli, a->figure, err));
-    for (int i = 0; a->out && bal_evaluation_file(i) && rc >= 0; i++) {
-        bal_text_clear(&path);
-        bal_path_join(&path, a->out, bal_evaluation_file(i));
-        rc = bal_text_ok(&path, err);
-        if (rc >= 0) rc = bal_cli_may_write(cli, path.data, err);
-    }
-    bal_text_reset(&path);
-    return rc;
+    for (int i = 0; bal_evaluation_file(i); i++) name[i] = bal_evaluation_file(i);
+    return a->out ? bal_cli_may_write_in(cli, a->out, name, err) : BAL_OK;
 }
 
 static BalStatus evaluate(BalCli *cli, BalPredictions *p, int *n, BalScores *scores, BalEvaluation *e, BalError *err) {
