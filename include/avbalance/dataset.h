@@ -14,11 +14,11 @@ BAL_API const char *bal_split_name(BalSplit s); /* "train", "val", "test"; "" fo
 
 /* ---- manifest: a table of clips, all strings owned by it ---- */
 typedef struct BalClip {
-    const char *id;    /* stable, unique                                        */
-    const char *media; /* path as written; relative to the manifest's folder    */
-    const char *
-        source; /* source video or speaker: never on both sides of a cut; what no column says the form of the id may tell, or of
-                           the file's name; "" = the id itself */
+    const char *id;    /* stable, unique                                     */
+    const char *media; /* path as written; relative to the manifest's folder */
+    /* Source video or speaker: never on both sides of a cut; "" = the id itself. Where no column says it, the form of the id may tell it,
+     * or of the file's name. */
+    const char *source;
     int label;                  /* index into classes, -1 unknown                        */
     BalSplit split;             /* of a loaded manifest never NONE                       */
     double start_s, duration_s; /* NaN: from the beginning / to the end             */

@@ -109,7 +109,7 @@ static int32_t quantised(const double *v, int64_t i) {
 static void fill_row(const BalBuildExport *e, BalBuildRow *r, const BalClip *c, int64_t score) {
     const BalBuildRecipe *recipe = e->b->recipe;
     const int64_t triage = bal_sheet_find(&e->triage, c->id);
-    const char *cut_flags = "";
+    BalPlace at = {"", "", c->start_s, c->start_s + c->duration_s};
     const BalSheet *t = &e->triage;
     const double *const *v = (const double *const *)e->scores.value;
     *r = (BalBuildRow){.clip = c,
@@ -122,11 +122,11 @@ static void fill_row(const BalBuildExport *e, BalBuildRow *r, const BalClip *c, 
                        .qv_pre = bal_sheet_at(t, triage, bal_sheet_column(t, "qv_pre")),
                        .key = bal_key64(c->id, strlen(c->id), (uint64_t)recipe->seed)};
     r->type[0] = *bal_sheet_at(t, triage, bal_sheet_column(t, "type"));
-    r->start_s = c->start_s;
-    r->end_s = c->start_s + c->duration_s;
-    bal_places_find(&e->places, c->id, &r->start_s, &r->end_s, &cut_flags);
+    bal_places_find(&e->places, c->id, &at);
+    r->start_s = at.start_s;
+    r->end_s = at.end_s;
     r->flags = bal_sheet_at(t, triage, bal_sheet_column(t, "flags"));
-    if (!*r->flags) r->flags = cut_flags;
+    if (!*r->flags) r->flags = at.flags;
     r->licence = licence_of(e, r);
     for (int k = 0; k < 2; k++) {
         r->q[k] = bal_quantise(v[k ? BAL_SCORE_U_VISUAL : BAL_SCORE_U_AUDIO][score]);

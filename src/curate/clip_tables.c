@@ -27,9 +27,10 @@ static void field(BalText *t, const char *s) {
     bal_text_char(t, ',');
 }
 
+/* The video itself, whoever asks for stretches of it: not the source, which may be a speaker with many videos. */
 static const char *video_id(const BalClipWork *w, const BalClipWish *wish) {
-    const char *id = w->video[wish->video].id;
-    return id ? id : *wish->source ? wish->source : wish->id;
+    const BalCutVideo *v = &w->video[wish->video];
+    return *wish->youtube ? wish->youtube : v->id ? v->id : w->list.wish[w->order[v->first_wish]].id;
 }
 
 /* ---- rows ---- */
@@ -73,7 +74,7 @@ static BalStatus add_wish(Tables *t, int64_t i, BalError *err) {
     const BalClipWish *wish = &t->w->list.wish[i];
     const BalDone *d = &t->w->done[i];
     BalSpan none = {0};
-    if (d->no.rule) add_reject(t, wish->span.end_ms ? wish->id : video_id(t->w, wish), wish, &wish->span, &d->no);
+    if (d->no.rule) add_reject(t, *wish->id ? wish->id : video_id(t->w, wish), wish, &wish->span, &d->no);
     for (int k = 0; k < d->n_made; k++) {
         const BalMade *m = &d->made[k];
         if (m->no.rule)

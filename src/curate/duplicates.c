@@ -50,18 +50,12 @@ static Place place_of_id(const char *id, int64_t clip) {
     return p;
 }
 
-/* The table of `clip` tells exactly, where it lies beside the manifest. */
-static BalStatus read_places(const BalDuplicates *d, Place *place, BalError *err) {
-    BalPlaces places;
-    BAL_TRY(bal_places_load(&places, d->m->dir, BAL_PLACES_TABLE, err));
-    for (int64_t i = 0; i < d->m->n; i++) {
-        const char *video = d->m->clip[i].source, *flags;
-        double start_s, end_s;
-        if (*video && bal_places_find(&places, d->m->clip[i].id, &start_s, &end_s, &flags))
-            place[i] = (Place){video, strlen(video), start_s, end_s - start_s, i};
-    }
-    bal_places_reset(&places);
-    return BAL_OK;
+/* The table of `clip` tells exactly, where it lies beside the manifest; its texts are borrowed. */
+static void read_places(const BalDuplicates *d, const BalPlaces *known, Place *place) {
+    BalPlace p;
+    for (int64_t i = 0; i < d->m->n; i++)
+        if (bal_places_find(known, d->m->clip[i].id, &p))
+            place[i] = (Place){p.video, strlen(p.video), p.start_s, p.end_s - p.start_s, i};
 }
 
 static int by_place(const void *x, const void *y) {
@@ -100,11 +94,13 @@ static BalStatus find_stretches(BalDuplicates *d, BalError *err) {
     const BalManifest *other = d->spec->against;
     int64_t n = d->m->n + (other ? other->n : 0);
     Place *place = NULL;
+    BalPlaces known;
     const Place *far[2] = {NULL, NULL}; /* of ours, of the others */
     BAL_TRY(bal_alloc(&place, (size_t)n, sizeof *place, err));
     for (int64_t i = 0; i < n; i++)
         place[i] = place_of_id(i < d->m->n ? d->m->clip[i].id : other->clip[i - d->m->n].id, i);
-    BalStatus rc = read_places(d, place, err);
+    BalStatus rc = bal_places_load(&known, d->m->dir, BAL_PLACES_TABLE, err);
+    if (rc == BAL_OK) read_places(d, &known, place);
     if (rc == BAL_OK && n > 1) qsort(place, (size_t)n, sizeof *place, by_place);
     for (int64_t i = 0; i < n && rc == BAL_OK; i++) {
         const Place *b = &place[i];
@@ -115,6 +111,7 @@ static BalStatus find_stretches(BalDuplicates *d, BalError *err) {
             if (far[k] && b->start_s < reach_of(d, far[k])) rc = add_stretch(d, far[k], b, err);
         if (!far[whose] || reach_of(d, b) > reach_of(d, far[whose])) far[whose] = b;
     }
+    bal_places_reset(&known);
     bal_free(place);
     return rc;
 }

@@ -36,13 +36,12 @@ static const char *at(const BalPlaces *p, int64_t row, const char *name) {
     return bal_sheet_at(&p->table, row, bal_sheet_column(&p->table, name));
 }
 
-bool bal_places_find(const BalPlaces *p, const char *id, double *start_s, double *end_s, const char **flags) {
+bool bal_places_find(const BalPlaces *p, const char *id, BalPlace *out) {
     const int64_t row = bal_sheet_find(&p->table, id);
     int64_t start_ms, end_ms;
     if (row < 0 || !bal_parse_i64(at(p, row, "start_ms"), &start_ms) || !bal_parse_i64(at(p, row, "end_ms"), &end_ms))
         return false;
-    *start_s = (double)start_ms / 1000, *end_s = (double)end_ms / 1000;
-    *flags = at(p, row, "flags");
+    *out = (BalPlace){at(p, row, "video"), at(p, row, "flags"), (double)start_ms / 1000, (double)end_ms / 1000};
     return true;
 }
 

@@ -28,10 +28,8 @@ static BalStatus find_places(const BalManifest *m, const char *table, double **o
     BAL_TRY(bal_places_load(&p, m->dir, table, err));
     BalStatus rc = p.table.n ? bal_alloc(out, (size_t)m->n, sizeof **out, err) : BAL_OK;
     for (int64_t i = 0; i < m->n && *out; i++) {
-        double end_s;
-        const char *flags;
-        (*out)[i] = m->clip[i].start_s;
-        bal_places_find(&p, m->clip[i].id, &(*out)[i], &end_s, &flags);
+        BalPlace at;
+        (*out)[i] = bal_places_find(&p, m->clip[i].id, &at) ? at.start_s : m->clip[i].start_s;
     }
     bal_places_reset(&p);
     return rc;

@@ -31,6 +31,9 @@
 0	2 of 2 clips stored	*	$A ingest l/manifest.csv -o s --val-share 0
 # a video that is called after its YouTube id is of that source in a folder, too
 0	^cat/abcdefghijk_0,clips/.*,cat,train,0,1,abcdefghijk$	-	mkdir -p tube/cat && cp abcdefghijk.webm tube/cat/ && $A clip tube -o t --seconds 1 --grid --reject none -q >/dev/null && cat t/manifest.csv
+# files of one speaker are videos of their own
+0	-	-	printf 'id,file,label,start,duration,source\np,film.mp4,x,0,1,speaker\nq,abcdefghijk.webm,x,0,1,speaker\n' >speech.csv; $A clip speech.csv -o sp --reject none -q >/dev/null; cut -d, -f1-4 sp/clips.csv | tail -2 | tr '\n' ' ' | grep -qx 'p,p,0,1000 q,q,0,1000 '
+0	^p,clips/p.mp4,x,train,0,1,speaker$	-	cat sp/manifest.csv
 # filters
 3	-	not one clip could be made of 1 videos; each stands with its reason in f/rejects.csv	$A clip film.mp4 -o f --seconds 1 --grid --require rotated
 0	filter,rotated,not found: 	-	cat f/rejects.csv
