@@ -323,6 +323,16 @@ static BalStatus write_output(void *user, int64_t bucket, int worker, BalError *
 
 /* ---- files ---- */
 
+/* k of a split: audio-preferred, visual-preferred, then audio- and visual-dominated of each threshold in turn */
+static BalStatus list_path(BalText *path, const char *dir, const char *split, int k, const double *threshold,
+                           BalError *err) {
+    bal_text_clear(path);
+    bal_text_f(path, "%s/%s-%s-%s", dir, split, k % 2 ? "visual" : "audio", k < 2 ? "preferred" : "dominated-");
+    if (k >= 2) bal_text_real(path, threshold[k / 2 - 1]);
+    bal_text_add(path, ".txt");
+    return bal_text_ok(path, err);
+}
+
 static BalStatus open_lists(Split *s, BalError *err) {
     const BalSplitResult *r = s->out;
     int per_split = 2 + 2 * r->n_thresholds;
@@ -332,16 +342,39 @@ static BalStatus open_lists(Split *s, BalError *err) {
     BalText path = {0};
     BalStatus rc = BAL_OK;
     for (int l = 0; l < s->n_lists && rc >= 0; l++) {
-        int k = l % per_split;
-        bal_text_clear(&path);
-        bal_text_f(&path, "%s/%s-%s-%s", s->dir, r->split[l / per_split], k % 2 ? "visual" : "audio",
-                   k < 2 ? "preferred" : "dominated-");
-        if (k >= 2) bal_text_real(&path, r->threshold[k / 2 - 1]);
-        bal_text_add(&path, ".txt");
-        rc = bal_text_ok(&path, err);
+        rc = list_path(&path, s->dir, r->split[l / per_split], l % per_split, r->threshold, err);
         if (rc >= 0) rc = bal_writer_open(&s->list[l], path.data, err);
     }
     bal_text_reset(&path);
+    return rc;
+}
+
+/* The lists that an older split.json names, which would pass for those of this table, and then the file itself: it says that
+ * lists are complete. */
+static BalStatus remove_older(const char *dir, BalError *err) {
+    BalText marker = {0}, path = {0};
+    BalJson *older = NULL;
+    BalStatus rc;
+    bal_path_join(&marker, dir, "split.json");
+    BAL_TRY_OR(done, bal_text_ok(&marker, err));
+    if (bal_json_load(&older, marker.data, NULL) < 0) older = NULL; /* none, or not ours: it names no list */
+    const BalJson *splits = bal_json_get(older, "splits"), *thresholds = bal_json_get(older, "thresholds");
+    double threshold[BAL_SPLIT_MAX_THRESHOLDS];
+    int n = 0;
+    for (size_t k = 0; k < bal_json_size(thresholds) && n < BAL_SPLIT_MAX_THRESHOLDS; k++)
+        threshold[n++] = bal_json_real(bal_json_get(bal_json_at(thresholds, k), "t"), 0);
+    for (void *it = bal_json_first(splits); it; it = bal_json_next(splits, it)) {
+        if (strchr(bal_json_key(it), '/')) continue; /* not one of ours */
+        for (int k = 0; k < 2 + 2 * n; k++) {
+            BAL_TRY_OR(done, list_path(&path, dir, bal_json_key(it), k, threshold, err));
+            BAL_TRY_OR(done, bal_remove_tree(path.data, err));
+        }
+    }
+    rc = bal_remove_tree(marker.data, err);
+done:
+    bal_json_free(&older);
+    bal_text_reset(&path);
+    bal_text_reset(&marker);
     return rc;
 }
 
@@ -362,6 +395,7 @@ static BalStatus write_lists(Split *s, BalError *err) {
     BAL_TRY(bal_parallel(s->f->threads < AHEAD ? s->f->threads : AHEAD, s->borders.n + 1, AHEAD, make_output,
                          write_output, s, err));
     BAL_TRY(bal_parallel(4, s->n_lists, s->n_lists, sync_list, NULL, s, err));
+    BAL_TRY(remove_older(s->dir, err));
     return bal_parallel(4, s->n_lists, s->n_lists, commit_list, NULL, s, err);
 }
 

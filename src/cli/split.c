@@ -1,6 +1,5 @@
 /* avbalance split: id lists of the preferred and dominated subsets. */
 #include <stdio.h>
-#include <string.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -76,43 +75,6 @@ static void write_text(BalText *out, const BalSplitResult *r, const char *dir) {
     if (dir) bal_text_f(out, "lists: %s\n", dir);
 }
 
-/* ---- lists of a run before, when -f writes over it ---- */
-
-static BalStatus remove_list(const char *dir, const char *split, const char *subset, const double *t, BalError *err) {
-    BalText path = {0};
-    bal_text_f(&path, "%s/%s-%s", dir, split, subset);
-    if (t) bal_text_real(&path, *t);
-    bal_text_add(&path, ".txt");
-    BalStatus rc = bal_text_ok(&path, err);
-    if (rc >= 0) rc = bal_remove_tree(path.data, err);
-    bal_text_reset(&path);
-    return rc;
-}
-
-/* Lists that the split.json before names and this result does not have: left there, they would pass for its own. */
-static BalStatus remove_outdated(const char *dir, const BalJson *before, const BalSplitResult *r, BalError *err) {
-    const BalJson *splits = bal_json_get(before, "splits"), *thresholds = bal_json_get(before, "thresholds");
-    for (void *it = bal_json_first(splits); it; it = bal_json_next(splits, it)) {
-        const char *split = bal_json_key(it);
-        bool stays = false;
-        if (strchr(split, '/')) continue; /* not one of ours */
-        for (int s = 0; s < r->n_splits; s++) stays |= !strcmp(split, r->split[s]);
-        if (!stays) {
-            BAL_TRY(remove_list(dir, split, "audio-preferred", NULL, err));
-            BAL_TRY(remove_list(dir, split, "visual-preferred", NULL, err));
-        }
-        for (size_t k = 0; k < bal_json_size(thresholds); k++) {
-            double t = bal_json_real(bal_json_get(bal_json_at(thresholds, k), "t"), 0);
-            bool same = false;
-            for (int i = 0; i < r->n_thresholds; i++) same |= r->threshold[i] == t;
-            if (stays && same) continue;
-            BAL_TRY(remove_list(dir, split, "audio-dominated-", &t, err));
-            BAL_TRY(remove_list(dir, split, "visual-dominated-", &t, err));
-        }
-    }
-    return BAL_OK;
-}
-
 static BalStatus run(BalCli *cli, BalError *err) {
     SplitArgs *a = cli->self;
     static const double usual[] = {0.2, 0.4};
@@ -128,18 +90,15 @@ static BalStatus run(BalCli *cli, BalError *err) {
     BalText marker = {0};
     BalScoresSpec spec = bal_scores_flags_spec(&a->scores, cli);
     BalSplitResult r;
-    BalJson *before = NULL;
     BalStatus rc;
     if (a->out) {
         bal_path_join(&marker, a->out, "split.json");
         BAL_TRY_OR(done, bal_text_ok(&marker, err));
         BAL_TRY_OR(done, bal_cli_may_write(cli, marker.data, err));
-        if (bal_json_load(&before, marker.data, NULL) < 0) before = NULL; /* none, or not ours: nothing to clear away */
     }
     BAL_TRY_OR(done, bal_split_file(&r, cli->args[0], &spec, n ? threshold : usual, n ? n : 2, a->out, err));
     if (a->out) { /* the counts lie beside the lists, and say that these are complete */
         BalText json = {0};
-        BAL_TRY_OR(done, remove_outdated(a->out, before, &r, err));
         write_json(&json, &r);
         rc = bal_text_ok(&json, err);
         if (rc >= 0) rc = bal_file_write(marker.data, json.data, json.len, err);
@@ -151,7 +110,6 @@ static BalStatus run(BalCli *cli, BalError *err) {
     else
         write_text(&cli->out, &r, a->out);
 done:
-    bal_json_free(&before);
     bal_text_reset(&marker);
     return rc;
 }

@@ -25,3 +25,8 @@
 0	-	-	awk 'BEGIN {print "id,label,u_audio,u_visual"; for (i = 0; i < 5000; i++) printf "clip%05d,x,%s\n", i, i ? "0.1,0.9" : "0.9,0.1"}' >long.csv
 1	-	File too large	trap "" XFSZ; ulimit -f 64; $A split long.csv -o full
 0	-	-	ls full
+# split.json stands beside no lists but its own: it is gone where the new ones could not all be put in place
+0	^lists: u$	-	$A split $D/small.csv -o u && mkdir -p u/test-audio-dominated-0.9.txt/x
+1	-	test-audio-dominated-0.9.txt	$A split $D/small.csv -o u -f -t 0.9
+0	-	-	test ! -e u/split.json && test ! -e u/test-audio-dominated-0.4.txt
+0	^lists: u$	-	rmdir u/test-audio-dominated-0.9.txt/x u/test-audio-dominated-0.9.txt && $A split $D/small.csv -o u -t 0.9
