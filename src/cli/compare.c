@@ -1,7 +1,7 @@
 /* avbalance compare: every method on one store under one recipe, and what evaluate says of them.
  *
  *     DIR/<name>-seed<S>/        a run folder per method and seed, as train makes it; names "audio" and "visual" are always among them
- *     DIR/scores.csv             from the runs of those two, as estimate makes it; absent where --scores was given
+ *     DIR/scores.csv             from the runs of those two, as estimate makes it; not made where --scores was given
  *     DIR/evaluate.*, curves.*, classes.csv      as evaluate makes them
  *
  * What can be known to be wrong is found before the first run. After that the command needs no memory of its own: runs that are complete
