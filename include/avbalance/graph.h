@@ -85,6 +85,7 @@ BAL_API BalVal bal_graph_scale(BalGraph *g, const char *name, BalVal x);
 BAL_API void bal_graph_output(BalGraph *g, const char *name, BalVal x);
 BAL_API BalVal bal_graph_find(const BalGraph *g,
                               const char *name); /* an output, an input or a scale by name; 0: none */
+/* After it builders make 0, and outputs are not added. */
 BAL_API BAL_MUST_USE BalStatus bal_graph_finish(BalGraph *g, BalError *err);
 BAL_API BalShape bal_graph_shape(const BalGraph *g, BalVal x);
 /* Multiply-accumulates of the convolutions and linear layers for one clip, padding counted, as the literature does. */

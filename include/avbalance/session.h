@@ -60,7 +60,7 @@ BAL_API BAL_MUST_USE BalStatus bal_session_backward(BalSession *s, int slot, int
 BAL_API double bal_softmax_ce(const float *z, const int32_t *y, int n, int c, double weight, float *dz, float *p);
 
 /* ---- parameters ---- */
-typedef struct BalParam { /* also the running statistics of batch norm, with trainable false */
+typedef struct BalParam { /* also running statistics of batch norm and what is frozen, with trainable false */
     const char *name;     /* "layer1.0.conv1.weight", torchvision's names */
     BalShape shape;       /* logical: conv [O,I,(K),H,W], linear [O,I], bn [C] */
     unsigned tags;

@@ -377,6 +377,7 @@ BalVal bal_graph_scale(BalGraph *g, const char *name, BalVal x) {
 
 void bal_graph_output(BalGraph *g, const char *name, BalVal x) {
     if (g->rc < 0) return;
+    if (g->finished) return; /* sessions count on the outputs that there were */
     if (x < 1 || x > g->n_nodes) fail(g, BAL_E_ARG, name, "the output is not a value of this graph");
     for (int i = 0; i < g->n_outputs; i++)
         if (!strcmp(g->output[i].name, name)) fail(g, BAL_E_ARG, name, "there is another output of that name");

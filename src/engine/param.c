@@ -12,7 +12,8 @@
 static BalStatus find_param(const BalSession *s, int i, bool trainable, BalError *err) {
     if (i < 0 || i >= s->g->n_params) return BAL_FAIL(err, BAL_E_ARG, "parameter %d of %d", i, s->g->n_params);
     if (trainable && !s->g->param[i].is.trainable)
-        return BAL_FAIL(err, BAL_E_ARG, "\"%s\" is a running statistic: it has no gradient", s->g->param[i].is.name);
+        return BAL_FAIL(err, BAL_E_ARG, "\"%s\" is %s: it has no gradient", s->g->param[i].is.name,
+                        s->g->param[i].which < 2 ? "frozen" : "a running statistic");
     return BAL_OK;
 }
 

@@ -55,10 +55,12 @@ static BalStatus check_support(const BalSession *s, BalError *err) {
     for (int i = 0; i < s->g->n_nodes; i++) {
         const GraphNode *n = &s->g->node[i];
         if (!n->live || n->op.kind == BAL_OP_INPUT) continue;
-        const BalOp op = bal_plan_op(&s->plan_for, i, s->cfg.batch);
-        if (!s->b->supports(s->self, &op))
-            return BAL_FAIL(err, BAL_E_UNSUPPORTED, "layer \"%s\": the %s backend has no kernel for it", op.name,
-                            s->b->name);
+        BalOp op = bal_plan_op(&s->plan_for, i, s->cfg.batch);
+        if (s->b->supports(s->self, &op)) continue;
+        op.dtype = BAL_F32;
+        const bool type = s->cfg.dtype != BAL_F32 && s->b->supports(s->self, &op);
+        return BAL_FAIL(err, BAL_E_UNSUPPORTED, "layer \"%s\": the %s backend has no kernel for it%s", op.name,
+                        s->b->name, type ? " in bf16 on this processor; use f32" : "; use the backend reference");
     }
     return BAL_OK;
 }
@@ -224,7 +226,12 @@ static BalStatus find_plan(BalSession *s, int n, BalMode mode, Plan **out, BalEr
     BAL_TRY(bal_grow(&s->plan, &s->cap_plans, (size_t)s->n_plans + 1, sizeof *s->plan, err));
     BAL_TRY(bal_plan_create(out, &s->plan_for, n, mode, err));
     s->plan[s->n_plans++] = *out;
-    return enlarge(s, &s->scratch, &s->scratch_bytes, (*out)->scratch_bytes, err);
+    return BAL_OK;
+}
+
+/* Scratch memory for a sweep. Asked before each, because a failure to enlarge it for another plan leaves none. */
+static BalStatus take_scratch(BalSession *s, const Plan *plan, BalError *err) {
+    return enlarge(s, &s->scratch, &s->scratch_bytes, plan->scratch_bytes, err);
 }
 
 static void *piece_at(const Slot *slot, int piece) {
@@ -266,6 +273,7 @@ BalStatus bal_session_forward(BalSession *s, int slot, int n, BalMode mode, BalE
     BAL_TRY(check_held(s, at, n, err));
     at->plan = NULL;
     BAL_TRY(find_plan(s, n, mode, &plan, err));
+    BAL_TRY(take_scratch(s, plan, err));
     BAL_TRY(enlarge(s, &at->arena, &at->arena_bytes, plan->arena_bytes, err));
     if (s->folded) BAL_TRY(bal_session_fold(s, plan, err));
     at->plan = plan;
@@ -273,7 +281,9 @@ BalStatus bal_session_forward(BalSession *s, int slot, int n, BalMode mode, BalE
     for (int i = 0; i < s->g->n_outputs; i++) at->seed[i].set = false;
     for (int k = 0; k < plan->n_ops; k++) {
         const BalArgs a = op_args(s, at, &plan->op[k]);
-        BAL_TRY(s->b->run(s->self, plan->op[k].forward_kernel, &a, err));
+        BalStatus rc = s->b->run(s->self, plan->op[k].forward_kernel, &a, err);
+        if (rc < 0) at->plan = NULL; /* half a pass answers nothing */
+        BAL_TRY(rc);
     }
     s->batches += mode == BAL_MODE_TRAIN;
     return BAL_OK;
@@ -371,8 +381,9 @@ BalStatus bal_session_backward(BalSession *s, int slot, int grad, bool add, BalE
     if (at->sweeps >= s->cfg.n_sweeps)
         return BAL_FAIL(err, BAL_E_ARG, "the session was made for %d backward sweeps per forward pass",
                         s->cfg.n_sweeps);
-    at->sweeps += 1;
     Plan *p = at->plan;
+    BAL_TRY(take_scratch(s, p, err));
+    at->sweeps += 1;
     for (int k = 0; k < p->n_ops; k++) memset(p->op[k].given, 0, sizeof p->op[k].given);
     for (int i = 0; !add && i < s->g->n_params; i++)
         if (s->g->param[i].shared && s->g->param[i].is.trainable) BAL_TRY(clear(s, s->grad[grad], i, err));

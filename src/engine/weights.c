@@ -12,6 +12,8 @@
 static const char batches_suffix[] = ".num_batches_tracked", mean_suffix[] = ".running_mean";
 static const char steps_name[] = "optimizer.steps", *const moment_prefix[2] = {"optimizer.m1.", "optimizer.m2."};
 
+#define MOST_STEPS ((int64_t)1 << 53) /* exact as a double, in which the bias corrections count */
+
 /* ---- what goes into a file ---- */
 typedef enum EntryKind { ENTRY_BATCHES, ENTRY_STEPS, ENTRY_PARAM, ENTRY_MOMENT1, ENTRY_MOMENT2 } EntryKind;
 typedef struct Entry {
@@ -160,6 +162,13 @@ static BalStatus check_tensor(const BalTensorFile *f, const BalNamedTensor *want
     if (whole ? have->type != BAL_T_I64 : have->type > BAL_T_F64)
         return BAL_FAIL(err, BAL_E_FORMAT, "%s: \"%s\" is of type %s, %s are needed", path, want->name,
                         bal_tensor_type_name(have->type), whole ? "integers" : "floats");
+    for (size_t i = 0; whole && i < have->bytes / 8; i++) {
+        int64_t count;
+        memcpy(&count, have->data + 8 * i, sizeof count);
+        if (count < 0 || count > MOST_STEPS)
+            return BAL_FAIL(err, BAL_E_FORMAT, "%s: \"%s\" counts %lld steps: the file is damaged", path, want->name,
+                            (long long)count);
+    }
     return BAL_OK;
 }
 

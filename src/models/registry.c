@@ -35,8 +35,10 @@ BalStatus bal_model_find(const BalModelOps **out, const char *name, BalError *er
 
 BalStatus bal_model_audio(const BalModelOps *model, const int64_t feature[2], BalShape *out, BalError *err) {
     const int *patch = model->patch;
-    *out = (BalShape){4, {1, 1, feature[0], feature[1]}};
-    if (!patch[0]) return BAL_OK;
+    if (!patch[0]) {
+        *out = (BalShape){4, {1, 1, feature[0], feature[1]}};
+        return BAL_OK;
+    }
     if (feature[1] != patch[1] || feature[0] < patch[0] || feature[0] % patch[0])
         return BAL_FAIL(err, BAL_E_ARG,
                         "the encoder %s takes patches of %d frames x %d bands, the feature is %lld x %lld: use a "

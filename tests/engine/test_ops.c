@@ -10,6 +10,7 @@
 #include <string.h>
 #include "ops.h"
 #include "base/rng.h"
+#include "base/thread.h"
 
 static int failures;
 
@@ -75,18 +76,6 @@ static void compare_backward(const char *name, const BalOp *op, const Io *got, c
 }
 
 /* ---- the ways in which the planner may call a backward kernel; each must give what the plain call gave ---- */
-static void check_dw_added(Rig *r, Io *io, const Io *plain) {
-    BalArgs a = rig_args(r);
-    backward(r, io, a);
-    a.add_dw = true;
-    backward(r, io, a);
-    for (int i = 0; i < 2; i++) {
-        BalShape s = param_shape(&r->op, i);
-        for (int64_t k = 0; s.rank && k < shape_count(&s); k++) io->dw[i][k] /= 2;
-        if (s.rank) check(r->b->name, &r->op, "dw added", rel_l2(io->dw[i], plain->dw[i], shape_count(&s)), 1e-5);
-    }
-}
-
 static void check_padding(Rig *r) {
     BalError err = {0};
     for (int i = 0; i < 2; i++) {
@@ -101,6 +90,19 @@ static void check_padding(Rig *r) {
         check(r->b->name, &r->op, "padding of dw", fabs(raw - plain) / (plain + 1e-30), 1e-6);
         free(host);
     }
+}
+
+static void check_dw_added(Rig *r, Io *io, const Io *plain) {
+    BalArgs a = rig_args(r);
+    backward(r, io, a);
+    a.add_dw = true;
+    backward(r, io, a);
+    for (int i = 0; i < 2; i++) {
+        BalShape s = param_shape(&r->op, i);
+        for (int64_t k = 0; s.rank && k < shape_count(&s); k++) io->dw[i][k] /= 2;
+        if (s.rank) check(r->b->name, &r->op, "dw added", rel_l2(io->dw[i], plain->dw[i], shape_count(&s)), 1e-5);
+    }
+    check_padding(r);
 }
 
 static void check_partial(Rig *r, Io *io, const Io *plain, double tol) {
@@ -208,9 +210,55 @@ static void parity_all(BalDtype dtype) {
     assert_int_equal(failures, 0);
 }
 
+/* What is no number is the maximum of every window it lies in, at whichever place, as in torch. */
+static void maxpool_of_nan(const BalBackendOps *b, void *self, const Case *c, BalPhase phase, bool *is, int *found) {
+    const BalOp op = case_op(c, BAL_F32, 0);
+    Rig r;
+    Io io;
+    io_init(&io, &op, 7);
+    for (int64_t i = 3; i < shape_count(&op.in[0]); i += 29) io.x[0][i] = NAN;
+    rig_open(&r, b, self, &op, phase, phase);
+    rig_load(&r, &io);
+    forward(&r, &io);
+    *found = 0;
+    for (int64_t i = 0; i < shape_count(&op.out); i++) {
+        is[i] = isnan(io.y[i]);
+        *found += is[i];
+    }
+    rig_close(&r);
+    io_reset(&io);
+}
+
+static void maxpools_keep_nan(void) {
+    const BalBackendConfig cfg = {.threads = 2};
+    const BalBackendOps *b = NULL;
+    BalError err = {0};
+    void *self;
+    for (int i = 0; i < n_cases; i++) {
+        if (cases[i].kind != BAL_OP_MAXPOOL) continue;
+        const BalOp op = case_op(&cases[i], BAL_F32, 0);
+        const size_t n = (size_t)shape_count(&op.out);
+        bool *want = calloc(n, sizeof *want), *got = calloc(n, sizeof *got);
+        int found = 0;
+        for (int k = bal_backend_count() - 1; k >= 0; k--) { /* the reference is the last */
+            rig_must(bal_backend_find(&b, bal_backend_name(k, NULL, NULL), &err), &err, "find");
+            rig_must(b->open(&self, &cfg, &err), &err, "open");
+            for (int eval = 0; eval < 2; eval++) {
+                maxpool_of_nan(b, self, &cases[i], eval ? BAL_FWD_EVAL : BAL_FWD_TRAIN, got, &found);
+                assert_true(found > 0);
+                if (k == bal_backend_count() - 1) memcpy(want, got, n * sizeof *want);
+                assert_memory_equal(got, want, n * sizeof *want);
+            }
+            b->close(self);
+        }
+        free(want), free(got);
+    }
+}
+
 static void parity_f32(void **state) {
     (void)state;
     parity_all(BAL_F32);
+    maxpools_keep_nan();
 }
 
 static void parity_bf16(void **state) {
@@ -300,12 +348,42 @@ static void gradients(void **state) {
     assert_int_equal(failures, 0);
 }
 
+static size_t scratch_of(const BalBackendOps *b, const BalOp *op, int threads) {
+    const BalBackendConfig cfg = {.threads = threads};
+    BalKernelNeeds needs = {0};
+    BalKernel *k = NULL;
+    BalError err = {0};
+    void *self;
+    rig_must(b->open(&self, &cfg, &err), &err, "open");
+    rig_must(b->prepare(self, op, BAL_FWD_TRAIN, &k, &needs, &err), &err, op->name);
+    b->unprepare(self, k);
+    b->close(self);
+    return needs.scratch_bytes;
+}
+
+/* Threads that are not given are all that there are: seen in the scratch memory, of which each has its part. */
+static void threads_at_hand(void **state) {
+    (void)state;
+    for (int k = 0; k < bal_backend_count(); k++) {
+        const BalBackendOps *b = NULL;
+        BalError err = {0};
+        rig_must(bal_backend_find(&b, bal_backend_name(k, NULL, NULL), &err), &err, "find");
+        for (int i = 0; i < n_cases; i++) {
+            if (cases[i].bench_n || is_folded(&cases[i])) continue;
+            const BalOp op = case_op(&cases[i], BAL_F32, 0);
+            if (op.pool) continue; /* a fusion, which a backend need not have */
+            assert_int_equal(scratch_of(b, &op, 0), scratch_of(b, &op, bal_cpu_count()));
+        }
+    }
+}
+
 int main(int argc, char **argv) {
     if (argc > 1 && !strcmp(argv[1], "--bench")) return bench_main(argc > 2 ? argv[2] : "");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gradients),
         cmocka_unit_test(parity_f32),
         cmocka_unit_test(parity_bf16),
+        cmocka_unit_test(threads_at_hand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* Sessions on every backend: sweeps, slots, modes, batch sizes, memory; gradients of a whole network by finite differences. */
 #include "engine/net.h"
 #include "base/hash.h"
+#include "engine/backend.h"
 
 static const unsigned all_outputs = (1u << NET_OUTPUTS) - 1;
 
@@ -236,6 +237,38 @@ static void no_allocation_after_the_first_step(void **state) {
     }
 }
 
+/* A plan that there was no memory for leaves the session as it was: the plan before it still runs, and it does itself once there is
+ * memory. In bf16 the reference's scratch memory grows with the batch. */
+static void a_plan_without_memory(void **state) {
+    (void)state;
+    long made = 0;
+    for (long k = 1; k == 1 || made >= k - 1; k++) {
+        BalError err = {0};
+        BalSessionConfig cfg = bal_session_config_default();
+        Net net = {.g = net_graph()};
+        float before[2 * NET_CLASSES], after[2 * NET_CLASSES];
+        assert_ok(bal_backend_find(&cfg.backend, "reference", &err));
+        cfg.dtype = BAL_BF16;
+        cfg.batch = NET_CLIPS;
+        assert_ok(bal_session_create(&net.s, net.g, &cfg, &err));
+        net_forward(&net, 0, 2, BAL_MODE_FROZEN, 1), logits(&net, 0, before);
+        float *a = net_random(NET_CLIPS * NET_AUDIO, 1), *v = net_random(NET_CLIPS * NET_VISUAL, 101);
+        assert_ok(bal_session_set(net.s, 0, "audio", a, NET_CLIPS, &err));
+        assert_ok(bal_session_set(net.s, 0, "visual", v, NET_CLIPS, &err));
+        (void)bal_mem_fail_at(k);
+        const BalStatus rc = bal_session_forward(net.s, 0, NET_CLIPS, BAL_MODE_FROZEN, &err);
+        made = bal_mem_fail_at(0);
+        assert_int_equal(rc, made < k ? BAL_OK : BAL_E_NOMEM);
+        net_forward(&net, 0, 2, BAL_MODE_FROZEN, 1), logits(&net, 0, after);
+        assert_memory_equal(before, after, sizeof before);
+        net_forward(&net, 0, NET_CLIPS, BAL_MODE_FROZEN, 1);
+        net_backward(&net, 0, NET_CLIPS, all_outputs, 0, false);
+        free(a), free(v);
+        net_close(&net);
+    }
+    assert_true(made > 20);
+}
+
 static void same_seed_same_run(void **state) {
     (void)state;
     for (int b = 0; b < bal_backend_count(); b++) {
@@ -382,6 +415,33 @@ static void wrong_use(void **state) {
     net_close(&net);
 }
 
+static bool no_bf16(void *self, const BalOp *op) {
+    (void)self;
+    return op->dtype != BAL_BF16;
+}
+
+static bool no_sigmoid(void *self, const BalOp *op) {
+    (void)self;
+    return op->kind != BAL_OP_SIGMOID;
+}
+
+/* What a backend cannot do is said before anything is prepared, with what to do about it. */
+static void what_a_backend_lacks(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalGraph *g = net_graph();
+    BalSession *s = NULL;
+    BalBackendOps lacks = *net_backend(0);
+    BalSessionConfig cfg = bal_session_config_default();
+    cfg.backend = &lacks;
+    cfg.dtype = BAL_BF16;
+    lacks.supports = no_bf16;
+    assert_fails(bal_session_create(&s, g, &cfg, &err), BAL_E_UNSUPPORTED, "in bf16 on this processor; use f32");
+    lacks.supports = no_sigmoid;
+    assert_fails(bal_session_create(&s, g, &cfg, &err), BAL_E_UNSUPPORTED, "use the backend reference");
+    bal_graph_destroy(&g);
+}
+
 /* A teacher beside a student (UMT): training moves the student alone, and neither its weights nor its statistics notice. */
 static void a_frozen_scope_stays_as_it_is(void **state) {
     (void)state;
@@ -427,7 +487,7 @@ static void a_frozen_scope_stays_as_it_is(void **state) {
             for (int k = 0; k < p->shape.rank; k++) n *= (size_t)p->shape.dim[k];
             assert_memory_equal(before[i], after, n * sizeof *after);
         }
-        assert_fails(bal_session_grad_get(net.s, 0, 5, after, &err), BAL_E_ARG, "teacher.conv.weight");
+        assert_fails(bal_session_grad_get(net.s, 0, 5, after, &err), BAL_E_ARG, "\"teacher.conv.weight\" is frozen");
         free(data), free(d);
         net_close(&net);
     }
@@ -573,6 +633,19 @@ static void graph_mistakes(void **state) {
     }
 }
 
+/* A session may be running on it. */
+static void a_finished_graph_stays_as_it_is(void **state) {
+    (void)state;
+    Net net = net_open(net_backend(0), 1, 1);
+    const BalVal x = bal_graph_find(net.g, "logits");
+    bal_graph_output(net.g, "late", x);
+    assert_int_equal(bal_graph_find(net.g, "late"), 0);
+    assert_int_equal(bal_graph_relu(net.g, x), 0);
+    net_forward(&net, 0, NET_CLIPS, BAL_MODE_TRAIN, 1);
+    net_backward(&net, 0, NET_CLIPS, all_outputs, 0, false);
+    net_close(&net);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finite_differences),
@@ -584,16 +657,19 @@ int main(void) {
         cmocka_unit_test(slots_are_apart),
         cmocka_unit_test(scales),
         cmocka_unit_test(no_allocation_after_the_first_step),
+        cmocka_unit_test(a_plan_without_memory),
         cmocka_unit_test(same_seed_same_run),
         cmocka_unit_test(snapshots),
         cmocka_unit_test(whole_snapshots),
         cmocka_unit_test(an_update_of_nothing),
+        cmocka_unit_test(what_a_backend_lacks),
         cmocka_unit_test(a_frozen_scope_stays_as_it_is),
         cmocka_unit_test(a_gate_can_be_overridden),
         cmocka_unit_test(folding),
         cmocka_unit_test(wrong_use),
         cmocka_unit_test(inputs_that_are_zero),
         cmocka_unit_test(graph_mistakes),
+        cmocka_unit_test(a_finished_graph_stays_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,29 @@ static void resumed_training_is_the_same(void **state) {
     }
 }
 
+/* Counts that no training reaches: refused before anything is taken over. */
+static void counts_out_of_range(void **state) {
+    (void)state;
+    BalError err = {0};
+    Net net = net_open(net_backend(0), 1, 1);
+    const int64_t count = 3, spoilt[] = {-1, INT64_MAX};
+    train(&net, &adamw, 0, (int)count);
+    assert_ok(bal_session_save_state(net.s, scratch("counts"), NULL, &err));
+    for (int k = 0; k < 2; k++) {
+        BalText file = {0};
+        size_t at = 0;
+        read_file(scratch("counts"), &file);
+        while (at + sizeof count <= file.len && memcmp(file.data + at, &count, sizeof count)) at++;
+        assert_true(at + sizeof count <= file.len);
+        memcpy(file.data + at, &spoilt[k], sizeof count);
+        assert_ok(bal_file_write(scratch("spoilt"), file.data, file.len, &err));
+        assert_fails(bal_session_load_state(net.s, scratch("spoilt"), &err), BAL_E_FORMAT, "the file is damaged");
+        bal_text_reset(&file);
+    }
+    assert_ok(bal_session_load_state(net.s, scratch("counts"), &err));
+    net_close(&net);
+}
+
 static void weights_move_between_backends(void **state) {
     (void)state;
     BalError err = {0};
@@ -302,6 +325,7 @@ static void failing_allocations(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resumed_training_is_the_same),
+        cmocka_unit_test(counts_out_of_range),
         cmocka_unit_test(weights_move_between_backends),
         cmocka_unit_test(bad_files),
         cmocka_unit_test(halves_and_doubles),

@@ -1,4 +1,4 @@
-/* A small graph on the reference backend whose inputs are called "x0", "x1", and the check of its gradients by finite differences. */
+/* A small graph on a backend by name: sessions, inputs and outputs in a line each. */
 #ifndef BAL_TEST_SMALL_H
 #define BAL_TEST_SMALL_H
 

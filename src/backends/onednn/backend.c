@@ -3,6 +3,7 @@
 #include <string.h>
 #include "backends/onednn/onednn.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 static const BalLoops *loops_for_this_cpu(bool *has_bf16) {
     /* asked of oneDNN, so that ONEDNN_MAX_CPU_ISA holds for both halves of the backend */
@@ -31,7 +32,7 @@ static BalStatus onednn_open(void **self, const BalBackendConfig *cfg, BalError 
     BalOnednn *b = NULL;
     BalStatus rc;
     BAL_TRY(bal_alloc(&b, 1, sizeof *b, err));
-    b->threads = cfg->threads > 0 ? cfg->threads : 1;
+    b->threads = cfg->threads > 0 ? cfg->threads : bal_cpu_count();
     b->loops = loops_for_this_cpu(&b->has_bf16);
     bal_par_use(b->threads);
     BAL_TRY_OR(fail, BAL_DNNL(dnnl_engine_create(&b->engine, dnnl_cpu, 0), err));
@@ -148,8 +149,7 @@ static BalStatus onednn_prepare(void *self, const BalOp *op, BalPhase phase, Bal
     BalOnednn *b = self;
     BalKernel *k = NULL;
     if (!onednn_supports(self, op))
-        return BAL_FAIL(err, BAL_E_UNSUPPORTED, "layer %s: the onednn backend cannot run it%s", op->name,
-                        op->dtype == BAL_BF16 && !b->has_bf16 ? " in bf16, which needs AVX-512; use f32" : "");
+        return BAL_FAIL(err, BAL_E_UNSUPPORTED, "layer %s: the onednn backend cannot run it", op->name);
     BAL_TRY(bal_alloc(&k, 1, sizeof *k, err));
     k->op = *op;
     k->phase = phase;

@@ -375,8 +375,8 @@ static BalStatus conv_backward_weights(BalOnednn *b, BalKernel *k, const BalArgs
     const bool aside = a->add_dw || !a->dw[0], aside_bias = a->add_dw || !a->dw[1];
     void *at[N_PORTS] = {padded(b, k, a), aside ? sum : a->dw[0], (void *)(uintptr_t)a->dy[0]};
     BAL_TRY(pass_run(b, p, at, aside_bias ? sum_bias : a->dw[1], NULL, a->scratch, err));
-    if (a->add_dw && a->dw[0])
-        BAL_TRY(bal_onednn_axpby(b, bal_onednn_param_floats(b, &k->op, 0), 1, sum, 1, a->dw[0], err));
+    const size_t floats = bal_md_bytes(&p->port[WEIGHTS].ours) / sizeof *sum; /* behind them `sum` is not written */
+    if (a->add_dw && a->dw[0]) BAL_TRY(bal_onednn_axpby(b, floats, 1, sum, 1, a->dw[0], err));
     if (a->add_dw && a->dw[1] && k->op.bias)
         BAL_TRY(bal_onednn_axpby(b, (size_t)k->op.out.dim[1], 1, sum_bias, 1, a->dw[1], err));
     return BAL_OK;

@@ -43,7 +43,6 @@ typedef struct
 } BalTiles;
 
 typedef struct BalLoops {
-    const char *name;
     /* sum += sum(x - at), sq += sum((x - at)^2), per lane */
     void (*stats)(const void *x, int64_t n, bool bf16, const float *at, double *sum, double *sq);
     /* y = max(x * scale + shift + r, low); r may be NULL; y may be x or r */

@@ -1,4 +1,4 @@
-/* The loops of loops.h, compiled once per instruction set: isa_*.c defines LOOPS (the table's name) and LOOPS_NAME, then includes this. */
+/* The loops of loops.h, compiled once per instruction set: isa_*.c defines LOOPS (the table's name), then includes this. */
 #include <math.h>
 #include "backends/onednn/lanes.h"
 #include "backends/onednn/winograd_body.h"
@@ -260,7 +260,7 @@ INLINE void pool_one(const BalPoolGeo *p, const void *x, void *y, uint8_t *index
                 const int tap = (a * p->kernel[1] + b) * p->kernel[2] + c;
                 V16 v = at(x, row + c, lanes, bf16);
                 if (scale) v = at_least(v * load(scale, 0, false) + load(shift, 0, false), all(0));
-                const I16 take = first ? (I16){0} - 1 : ~(v <= best);
+                const I16 take = first ? (I16){0} - 1 : (v > best) | (v != v); /* NaN stays */
                 best = (V16)(((I16)v & take) | ((I16)best & ~take));
                 won = (take & tap) | (won & ~take);
                 first = false;
@@ -301,7 +301,7 @@ static void maxpool_rows(const BalPoolGeo *p, const float *x, float *y) {
                     const Span w = inside_of(p, 2, c);
                     for (int k = w.from; k < w.to; k++) {
                         const float v = row[k * p->stride[2]];
-                        y[k] = v <= y[k] ? y[k] : v;
+                        y[k] = v > y[k] || v != v ? v : y[k];
                     }
                 }
     }
@@ -479,7 +479,6 @@ static void update(const BalUpdate *u, int64_t n, float *w, const float *g, floa
 }
 
 const BalLoops LOOPS = {
-    .name = LOOPS_NAME,
     .stats = stats,
     .apply = apply,
     .grad_sums = grad_sums,
