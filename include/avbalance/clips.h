@@ -29,6 +29,7 @@ typedef struct BalClipsSpec {
     bool stop_on_error;    /* the first rejected clip or video ends the job: BAL_E_MEDIA (default: record, go on) */
     BalManifestSpec lists; /* how lists are read */
     BalDownloadSpec download;
+    BalRoom room;                /* once the inputs were read */
     bool (*stopped)(void *user); /* asked from any thread, also while waiting for a download; may be NULL */
     void *user;
 } BalClipsSpec;

@@ -66,6 +66,12 @@ BAL_API const char *bal_dialect_name(int i, const char **summary);
 BAL_API BAL_MUST_USE BalStatus bal_manifest_hold_out(BalManifest *m, double share, uint64_t seed, BalError *err);
 
 /* ---- ingest: manifest -> store ---- */
+/* Called once all that can be refused before the work begins was refused, and before anything of the output's folder changes: an
+ * older output that is to be overwritten makes room then, and not for a call that does not begin. make NULL: nothing. */
+typedef struct BalRoom {
+    BalStatus (*make)(void *user, BalError *err);
+    void *user;
+} BalRoom;
 typedef struct BalIngestSpec {
     int workers;         /* threads that decode                                        */
     bool stop_on_error;  /* first rejected clip ends the job: BAL_E_MEDIA (default: record, go on) */
@@ -73,6 +79,7 @@ typedef struct BalIngestSpec {
     double val_share;    /* held out of train where the manifest has no val; 0: none   */
     uint64_t seed;
     int64_t shard_bytes; /* a shard is closed after this many (default 256 MiB)        */
+    BalRoom room;
 } BalIngestSpec;
 enum { BAL_INGEST_REASONS = 8 };
 typedef struct BalIngestResult {

@@ -45,6 +45,7 @@ typedef struct BalScoreSpec {
     int top;              /* classes per clip in topk.csv */
     bool stop_on_error;   /* the first clip that cannot be scored ends the job */
     double clip_limit_s;  /* wall time of decoding a clip */
+    BalRoom room;         /* once the weights and all that belongs to them were read */
 } BalScoreSpec;
 BAL_API BalScoreSpec bal_score_spec_default(void);
 

@@ -327,7 +327,8 @@ static BalStatus write_output(void *user, int64_t bucket, int worker, BalError *
 static BalStatus list_path(BalText *path, const char *dir, const char *split, int k, const double *threshold,
                            BalError *err) {
     bal_text_clear(path);
-    bal_text_f(path, "%s/%s-%s-%s", dir, split, k % 2 ? "visual" : "audio", k < 2 ? "preferred" : "dominated-");
+    bal_path_join(path, dir, split);
+    bal_text_f(path, "-%s-%s", k % 2 ? "visual" : "audio", k < 2 ? "preferred" : "dominated-");
     if (k >= 2) bal_text_real(path, threshold[k / 2 - 1]);
     bal_text_add(path, ".txt");
     return bal_text_ok(path, err);

@@ -267,13 +267,21 @@ BalStatus bal_make_dirs(const char *path, BalError *err) {
     return rc;
 }
 
-BalStatus bal_lock_dir(const char *path, int *fd, BalError *err) {
-    *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (*fd < 0) return io_error(path, "open folder", err);
+static BalStatus lock(const char *path, int kind, int *fd, BalError *err) {
+    *fd = open(path, O_RDONLY | O_CLOEXEC | kind);
+    if (*fd < 0) return io_error(path, kind ? "open folder" : "open", err);
     if (flock(*fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return BAL_OK;
     close(*fd);
     *fd = -1;
     return BAL_FAIL(err, BAL_E_EXISTS, "%s: another process is writing it; wait for it to end", path);
+}
+
+BalStatus bal_lock_dir(const char *path, int *fd, BalError *err) {
+    return lock(path, O_DIRECTORY, fd, err);
+}
+
+BalStatus bal_lock_file(const char *path, int *fd, BalError *err) {
+    return lock(path, 0, fd, err);
 }
 
 void bal_unlock_dir(int *fd) {

@@ -44,8 +44,9 @@ BAL_MUST_USE BalStatus bal_make_dirs(const char *path, BalError *err); /* mkdir 
 /* Keep other processes out of a folder until bal_unlock_dir or the end of the process; BAL_E_EXISTS: another one is in it. A file
  * system that knows no locks grants all. */
 BAL_MUST_USE BalStatus bal_lock_dir(const char *path, int *fd, BalError *err);
-void bal_unlock_dir(int *fd);                                            /* fd < 0: nothing */
-BAL_MUST_USE BalStatus bal_remove_tree(const char *path, BalError *err); /* rm -rf of our own output */
+BAL_MUST_USE BalStatus bal_lock_file(const char *path, int *fd, BalError *err); /* the same for a file that is there */
+void bal_unlock_dir(int *fd);                                                   /* fd < 0: nothing */
+BAL_MUST_USE BalStatus bal_remove_tree(const char *path, BalError *err);        /* rm -rf of our own output */
 /* Sorted names in a folder (no . and ..); *names has n entries, free with bal_names_free. */
 BAL_MUST_USE BalStatus bal_list_dir(const char *path, char ***names, int *n, BalError *err);
 void bal_names_free(char **names, int n);

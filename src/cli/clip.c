@@ -71,12 +71,13 @@ static BalStatus read_spec(const BalCli *cli, BalClipsSpec *s, BalError *err) {
 }
 
 static BalStatus run(BalCli *cli, BalError *err) {
+    static const BalCliMark mark[] = {{"journal.jsonl", "avbalance/clip/"}, {NULL, NULL}};
     const Clip *self = cli->self;
+    BalCliRoom room = {cli, self->out, mark};
     BalClipsSpec spec;
     BalClipsResult r = {0};
     BAL_TRY(read_spec(cli, &spec, err));
-    BAL_TRY(bal_cli_make_room(cli, self->out, (const BalCliMark[]){{"journal.jsonl", "avbalance/clip/"}, {NULL, NULL}},
-                              err));
+    spec.room = (BalRoom){bal_cli_room, &room};
     BAL_TRY(bal_clips_make(cli->args, cli->n_args, &spec, self->out, cli->progress, &r, err));
     if (r.resumed == r.clips)
         bal_cli_note(cli, "%s was complete already; -f makes it anew", self->out);

@@ -149,7 +149,8 @@ static BalStatus parse_flag(BalCli *cli, void *common, int left, char **argv, in
         value = argv[1];
         *used = 2;
     }
-    if (t.flag->required && !*value)
+    const bool is_text = t.flag->value && !strcmp(t.flag->value, "TEXT"); /* a title, and the like */
+    if (!*value && (t.flag->required || (t.flag->kind == BAL_FLAG_STRING && !is_text)))
         return BAL_FAIL(err, BAL_E_ARG, "--%s is given, but empty: is a variable of the shell unset?", t.flag->name);
     if (t.self == (char *)common) {
         cli->seed_given |= t.flag->offset == offsetof(BalCommon, seed);
@@ -235,6 +236,17 @@ static bool is_there(const char *path, const char *says) {
     return there;
 }
 
+/* Whoever works in the folder holds it, or the file that says how far it came. */
+static BalStatus remove_idle(const char *dir, const char *mark, BalError *err) {
+    int fd[2] = {-1, -1};
+    BalStatus rc = bal_lock_dir(dir, &fd[0], err);
+    if (rc >= 0) rc = bal_lock_file(mark, &fd[1], err);
+    if (rc >= 0) rc = bal_remove_tree(dir, err);
+    bal_unlock_dir(&fd[1]);
+    bal_unlock_dir(&fd[0]);
+    return rc;
+}
+
 BalStatus bal_cli_make_room(const BalCli *cli, const char *dir, const BalCliMark *mark, BalError *err) {
     BalText path = {0};
     BalStatus rc = BAL_OK;
@@ -243,10 +255,15 @@ BalStatus bal_cli_make_room(const BalCli *cli, const char *dir, const BalCliMark
         bal_path_join(&path, dir, mark->file);
         rc = bal_text_ok(&path, err);
         ours = rc >= 0 && is_there(path.data, mark->says);
-        if (ours) rc = bal_remove_tree(dir, err);
+        if (ours) rc = remove_idle(dir, path.data, err);
     }
     bal_text_reset(&path);
     return rc;
+}
+
+BalStatus bal_cli_room(void *room, BalError *err) {
+    const BalCliRoom *r = room;
+    return bal_cli_make_room(r->cli, r->dir, r->mark, err);
 }
 
 BalStatus bal_cli_flush(BalCli *cli, BalError *err) {

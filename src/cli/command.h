@@ -99,8 +99,14 @@ typedef struct BalCliMark { /* a file that only an output of ours has: its name,
 } BalCliMark;
 /* With -f an older output in the folder `dir`, finished or not, makes room. It is known by one of the files `mark`
  * (ends with a file NULL), and not by a name alone: others keep a "journal", too. A folder of anything else stays, for
- * the library to refuse. */
+ * the library to refuse. BAL_E_EXISTS: another process is writing it. */
 BAL_MUST_USE BalStatus bal_cli_make_room(const BalCli *cli, const char *dir, const BalCliMark *mark, BalError *err);
+typedef struct BalCliRoom { /* the same at the time that a library's call knows: user of a BalRoom */
+    const BalCli *cli;
+    const char *dir;
+    const BalCliMark *mark;
+} BalCliRoom;
+BAL_MUST_USE BalStatus bal_cli_room(void *room, BalError *err);
 
 /* ---- between the files of the frame ---- */
 void bal_help_program(BalText *out);

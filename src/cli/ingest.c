@@ -120,7 +120,10 @@ static void tell_labels(const BalCli *cli, const BalManifest *m) {
 /* ---- what is done ---- */
 
 static BalStatus ingest(BalCli *cli, const BalManifest *m, const BalFeatureRecipe *recipe, BalError *err) {
+    static const BalCliMark mark[] = {
+        {"store.json", "avbalance/store/"}, {"journal", " avbalance-journal "}, {NULL, NULL}};
     const Ingest *self = cli->self;
+    BalCliRoom room = {cli, self->out, mark};
     BalIngestSpec spec = bal_ingest_spec_default();
     BalIngestResult r = {0};
     spec.workers = self->workers ? (int)self->workers : cli->threads;
@@ -129,10 +132,7 @@ static BalStatus ingest(BalCli *cli, const BalManifest *m, const BalFeatureRecip
     spec.val_share = self->val_share;
     spec.seed = (uint64_t)cli->seed;
     spec.shard_bytes = (int64_t)(self->shard_mb * (1 << 20));
-    BAL_TRY(bal_cli_make_room(
-        cli, self->out,
-        (const BalCliMark[]){{"store.json", "avbalance/store/"}, {"journal", " avbalance-journal "}, {NULL, NULL}},
-        err));
+    spec.room = (BalRoom){bal_cli_room, &room};
     bal_mem_keep();
     BAL_TRY(bal_ingest(m, recipe, &spec, self->out, cli->progress, &r, err));
     if (r.resumed == r.n)

@@ -151,7 +151,10 @@ static BalStatus load_clips(BalCli *cli, BalManifest *m, BalText *ids, bool *med
 
 /* ---- what is done ---- */
 static BalStatus score(BalCli *cli, const BalManifest *m, BalError *err) {
+    static const BalCliMark mark[] = {
+        {"score.json", "avbalance/score/"}, {"score.journal", "avbalance-score "}, {NULL, NULL}};
     const Score *self = cli->self;
+    BalCliRoom room = {cli, self->out, mark};
     BalScoreSpec spec = bal_score_spec_default();
     BalScoreResult r;
     spec.scorer = self->scorer;
@@ -167,10 +170,7 @@ static BalStatus score(BalCli *cli, const BalManifest *m, BalError *err) {
     spec.top = (int)self->top;
     spec.stop_on_error = self->on_error == 1;
     spec.clip_limit_s = self->clip_limit_s;
-    BAL_TRY(bal_cli_make_room(
-        cli, self->out,
-        (const BalCliMark[]){{"score.json", "avbalance/score/"}, {"score.journal", "avbalance-score "}, {NULL, NULL}},
-        err));
+    spec.room = (BalRoom){bal_cli_room, &room};
     bal_mem_keep();
     BAL_TRY(bal_score(m, &spec, self->out, cli->progress, &r, err));
     if (r.clips.resumed == r.clips.n)

@@ -74,6 +74,7 @@ static BalStatus open_folder(BalClipWork *w, BalError *err) {
     BalText path = {0};
     BalStatus rc;
     BAL_TRY(settings_hash(w->spec, settings, err));
+    if (w->spec->room.make) BAL_TRY(w->spec->room.make(w->spec->room.user, err));
     BAL_TRY(bal_make_dirs(w->dir, err));
     BAL_TRY_OR(done, in_dir(&path, w->dir, "journal.jsonl", err));
     if (!bal_file_exists(path.data)) BAL_TRY_OR(done, check_empty(w->dir, err));

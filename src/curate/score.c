@@ -272,6 +272,7 @@ static BalStatus score(BalScoreJob *j, BalProgressSink progress, BalScoreResult 
     BAL_TRY(bal_score_classes(j, err));
     BAL_TRY(bal_score_check_categories(j, err));
     BAL_TRY(bal_score_identify(j, err));
+    if (j->spec->room.make) BAL_TRY(j->spec->room.make(j->spec->room.user, err));
     BAL_TRY(bal_make_dirs(j->dir, err));
     BAL_TRY(check_finished(j, &finished, err));
     if (finished) {

@@ -150,7 +150,8 @@ BalStatus bal_ingest_run(const BalManifest *m, const BalFeatureRecipe *recipe, c
                 .progress = progress,
                 .workers = spec->workers,
                 .n_slots = 4 * spec->workers + 4};
-    BalStatus rc = bal_store_writer_open(&g.writer, &g.job, dir, &result, err);
+    BalStatus rc = spec->room.make ? spec->room.make(spec->room.user, err) : BAL_OK;
+    if (rc == BAL_OK) rc = bal_store_writer_open(&g.writer, &g.job, dir, &result, err);
     if (rc == BAL_OK) {
         g.first = bal_store_writer_next(g.writer);
         BAL_TRY_OR(fail, make_slots(&g, err));

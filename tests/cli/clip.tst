@@ -21,6 +21,9 @@
 5	-	d/journal\.jsonl: begun with other settings	$A clip film.mp4 -o d --seconds 2 --grid
 0	^d: 1 clips of 1 videos	-	$A clip film.mp4 -o d --seconds 2 --grid --reject none -f
 0	^1$	-	ls d/clips | wc -l
+# a list that cannot be read costs no clip
+1	-	none\.csv: cannot open	$A clip none.csv -o d --seconds 2 --grid --reject none -f
+0	^1$	-	ls d/clips | wc -l
 2	-	lab holds dog but no clips of an earlier call	$A clip film.mp4 -o lab
 2	-	lab holds dog but no clips of an earlier call	$A clip film.mp4 -o lab -f
 # a journal.jsonl of somebody else's is left as it is

@@ -35,6 +35,9 @@
 2	-	--threads: '9999' is not allowed; allowed: integer from 0 to 1024	$A summary $D/small.csv --threads 9999
 2	-	argument 1 is empty	$A summary ""
 2	-	--out is given, but empty	$A datamap $D/small.csv -o ""
+2	-	--out is given, but empty	$A split $D/small.csv -o "" --split train
+2	-	--scores is given, but empty	$A evaluate --scores= $D/small.csv
+0	*	-	$A heatmap $D/small.csv -o untitled.svg --title ""
 2	-	taken is a file; name a folder	touch taken; $A split $D/small.csv -o taken
 # a closed stream is not taken for an output file
 1	-	*	$A split $D/small.csv -o closed >&- 2>&- <&-

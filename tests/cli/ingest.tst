@@ -24,6 +24,12 @@
 0	*	*	test -d one || exit 0; $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --shard-mb 0.1 --json -q | grep -q '"schema": *"avbalance/ingest/1"'
 0	*	*	test -d one || exit 0; $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --set audio.frames=100 -q 2>err; test $? = 5 && grep -q "another feature recipe" err
 0	*	*	test -d one || exit 0; $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --set audio.frames=100 -qf | grep -q "24 of 24 clips stored"
+# -f takes an older store away only for what can begin, and not from under another process
+0	-	-	mkdir kept && echo '{"schema": "avbalance/store/1"}' >kept/store.json && printf 'id,media,label,split\na,a.mp4,x,train\nb,b.mp4,y,train\n' >two.csv
+2	-	larger than audio.n_fft	$A ingest two.csv -o kept -f --set audio.pipeline=log-stft --set audio.hop=600
+2	-	kept: another process is writing it; wait for it to end	flock kept $A ingest two.csv -o kept -f --val-share 0
+2	-	kept/store.json: another process is writing it	flock kept/store.json $A ingest two.csv -o kept -f --val-share 0
+0	-	-	test -e kept/store.json
 # said before anything is decoded
 3	-	2 of 2 clips have no label, first: a \(line 2	printf 'id,media,label,split\na,no-a.mp4,,train\nb,no-b.mp4,,train\n' >unlabelled.csv; $A ingest unlabelled.csv -o unlabelled
 2	-	every clip has the label x: is that column the label	printf 'id,media,label,split\na,a.mp4,x,train\n' >one.csv; $A ingest one.csv -o one-clip

@@ -14,6 +14,9 @@
 2	-	not both	$A score x.csv a.mp4 -s vggish -w w -o d
 2	-	would both be the clip a	$A score a.mp4 sub/a.mkv -s vggish -w w -o d
 0	-	-	test ! -e d
+# -f takes older scores away only where the new ones can begin
+1	-	none: cannot open	mkdir kept && echo '{"schema": "avbalance/score/1"}' >kept/score.json && $A score x.csv -s vggish -w none -o kept -f
+0	-	-	test -e kept/score.json
 0	*	*	W=$(dirname $A)/tests/curate/weights_tool; test -x $W || exit 0; $W vggish 4 4 vg.safetensors && $W slowfast 3 8 sf.safetensors
 0	*	*	test -e sf.safetensors || exit 0; $A score x.csv -s slowfast-4x16 -w sf.safetensors -o d 2>err; test $? = 5 && grep -q 'weights of slowfast' err && test ! -e d
 0	*	*	test -e vg.safetensors || exit 0; $A score x.csv -s vggish -w vg.safetensors -o d 2>err; test $? = 3 && grep -q 'none of the 2\|none of 2 clips' err && test "$(ls d)" = rejected.csv
