@@ -106,7 +106,8 @@ BalStatus bal_resize_u8(const uint8_t *src, int h, int w, int c, const int box[4
     int32_t *sum = NULL; /* [W, c] */
     size_t width = (size_t)W * (size_t)c;
     size_t box_width = (size_t)box[3] * (size_t)c;
-    uint8_t *last = NULL; /* the picture's last row, with room to read on */
+    size_t behind = (size_t)(w - box[1] - box[3]) * (size_t)c; /* bytes of a row behind the box */
+    uint8_t *last = NULL;                                      /* the picture's last rows, with room to read on */
     BalStatus rc = BAL_OK;
     BAL_TRY_OR(fail, taps_create(&across, box[3], W, err));
     BAL_TRY_OR(fail, taps_create(&down, box[2], H, err));
@@ -115,7 +116,7 @@ BalStatus bal_resize_u8(const uint8_t *src, int h, int w, int c, const int box[4
     BAL_TRY_OR(fail, bal_alloc(&last, box_width + 4, 1, err));
     for (int y = 0; y < box[2]; y++) {
         const uint8_t *row = src + ((size_t)(box[0] + y) * (size_t)w + (size_t)box[1]) * (size_t)c;
-        if (box[0] + y == h - 1) row = memcpy(last, row, box_width);
+        if (behind + (size_t)(h - 1 - box[0] - y) * (size_t)w * (size_t)c < 4) row = memcpy(last, row, box_width);
         if (box[3] == W)
             memcpy(mid + (size_t)y * width, row, width);
         else

@@ -49,6 +49,20 @@ static void test_resize_keeps_flat(void **state) {
     }
 }
 
+/* Pictures of one pixel's width, in blocks of exactly their size, so that the address sanitizer sees a step too far. */
+static void test_resize_narrow(void **state) {
+    (void)state;
+    uint8_t out[16 * 16 * 4];
+    for (int c = 1; c <= 4; c++)
+        for (int w = 1; w <= 4; w++) {
+            uint8_t *narrow = malloc((size_t)(5 * w * c));
+            memset(narrow, 255, (size_t)(5 * w * c));
+            assert_ok(bal_resize_u8(narrow, 5, w, c, (int[]){0, 0, 5, w}, out, 16, 16, &err));
+            for (int i = 0; i < 16 * 16 * c; i++) assert_int_equal(out[i], 255);
+            free(narrow);
+        }
+}
+
 static void test_prepare(void **state) {
     (void)state;
     BalMap map = {0};
@@ -221,15 +235,11 @@ static void test_no_memory(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resize),
-        cmocka_unit_test(test_resize_keeps_flat),
-        cmocka_unit_test(test_prepare),
-        cmocka_unit_test(test_test_transform),
-        cmocka_unit_test(test_train_transform),
-        cmocka_unit_test(test_frame_choose),
-        cmocka_unit_test(test_jpeg),
-        cmocka_unit_test(test_bad_jpeg),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_resize),         cmocka_unit_test(test_resize_keeps_flat),
+        cmocka_unit_test(test_resize_narrow),  cmocka_unit_test(test_prepare),
+        cmocka_unit_test(test_test_transform), cmocka_unit_test(test_train_transform),
+        cmocka_unit_test(test_frame_choose),   cmocka_unit_test(test_jpeg),
+        cmocka_unit_test(test_bad_jpeg),       cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
