@@ -140,7 +140,7 @@ typedef struct BalSplitResult {
     int n_thresholds, n_splits;
     double threshold[BAL_SPLIT_MAX_THRESHOLDS]; /* ascending, without duplicates */
     char split[BAL_SPLIT_MAX_SPLITS]
-              [32]; /* in byte order; "all" where the table has no split column or the row names none */
+              [32]; /* in byte order; "all" where the table has no split column, "none" where the row names none */
     BalSubsetCounts count[BAL_SPLIT_MAX_SPLITS], all;
 } BalSplitResult;
 /* Write DIR/<split>-audio-preferred.txt, -visual-preferred.txt and per threshold T -audio-dominated-<T>.txt and
@@ -161,7 +161,7 @@ typedef struct BalGroupSummary {
     /* How far the d are from evenly spread over [-1,1]: Kolmogorov-Smirnov (largest gap of the distribution functions, in [0,1)),
      * Wasserstein-1 (mean distance that mass would move, in [0,1]), Kullback-Leibler over 20 bins (nats, in [0, ln 20]). */
     double ks, wasserstein, kl;
-    /* Data map (Swayamdipta et al. 2020), NaN where the table has no such columns: means over clips of spread and correctness. */
+    /* Data map (Swayamdipta et al. 2020): means of spread and correctness over the clips where they are known, NaN where of none. */
     double sd[2], correct[2]; /* audio, visual */
     int64_t undecided;        /* -1 where unknown */
 } BalGroupSummary;

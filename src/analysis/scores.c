@@ -92,10 +92,18 @@ BalStatus bal_scores_put(BalScores *s, int64_t i, BalScoreText id, BalScoreText 
 
 /* ---- reading ---- */
 
+typedef struct Load {
+    BalScores *scores;
+    int64_t rows; /* as many as were counted: there is room for no more */
+    const char *path;
+} Load;
+
 static BalStatus load_rows(void *user, int64_t chunk, int worker, const BalScoreRow *row, int n, BalError *err) {
     (void)chunk;
     (void)worker;
-    BalScores *s = user;
+    const Load *l = user;
+    BalScores *s = l->scores;
+    if (n > l->rows - s->n) return BAL_FAIL(err, BAL_E_IO, "%s: was changed while it was read", l->path);
     for (int k = 0; k < n; k++) {
         int64_t i = s->n;
         BAL_TRY(bal_scores_put(s, i, row[k].id, row[k].label, row[k].split, err));
@@ -127,7 +135,7 @@ BalStatus bal_scores_load(BalScores *out, const char *path, const BalScoresSpec 
     BAL_TRY_OR(done, bal_scores_scan(f, count_nothing, &n, err));
     for (int c = 0; c < BAL_SCORE_COLUMNS; c++) has[c] = bal_scores_has(f, (BalScoreColumn)c);
     BAL_TRY_OR(done, bal_scores_make(&s, n, has, err));
-    BAL_TRY_OR(done, bal_scores_scan(f, load_rows, &s, err));
+    BAL_TRY_OR(done, bal_scores_scan(f, load_rows, &(Load){&s, n, path}, err));
     *out = s;
     s = (BalScores){0};
 done:

@@ -39,11 +39,16 @@ static void distance_from_uniform(double *d, int64_t n, BalGroupSummary *g) {
     }
 }
 
+/* Over the rows that say something; NaN where none does. */
 static double mean_of(const double *column, const int64_t *row, int64_t n) {
-    if (!column) return NAN;
+    int64_t known = 0;
     double sum = 0;
-    for (int64_t k = 0; k < n; k++) sum += column[row[k]];
-    return sum / (double)n;
+    for (int64_t k = 0; column && k < n; k++) {
+        if (isnan(column[row[k]])) continue;
+        sum += column[row[k]];
+        known++;
+    }
+    return known ? sum / (double)known : NAN;
 }
 
 /* Summary of n rows; d: scratch of n numbers. */

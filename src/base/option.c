@@ -285,6 +285,9 @@ static BalStatus load_section(const Load *l, BalText *path, yaml_node_t *node) {
         yaml_node_t *key = yaml_document_get_node(l->doc, p->key);
         if (key->type != YAML_SCALAR_NODE || strlen(scalar(key)) != key->data.scalar.length)
             return at_line(l, key, "a key must be one word", "");
+        if (strchr(scalar(key), '.')) /* one spelling only, or a key could be given twice unseen */
+            return at_line(l, key, "a key has no dot; what stands before it is a section, with the rest below it",
+                           scalar(key));
         for (yaml_node_pair_t *q = first; q < p; q++) /* all of them are known keys: not many */
             if (!strcmp(scalar(key), scalar(yaml_document_get_node(l->doc, q->key))))
                 return at_line(l, key, "this key was already given above", scalar(key));

@@ -49,12 +49,14 @@ static BalStatus place(const BalCli *cli, const char *name, BalText *out, BalErr
 
 /* ---- the steps ---- */
 
-/* With -f an older demo makes room; planted.csv tells that the folder is one. */
+/* With -f an older demo makes room; the head of planted.csv, which goes last, tells that the folder is one. */
 static BalStatus make_room(const BalCli *cli, BalError *err) {
     static const char *const made[] = {"clips", "store", "estimate", "subsets", "manifest.csv", "planted.csv"};
-    BalText path = {0};
+    BalText path = {0}, planted = {0};
     BalStatus rc = place(cli, "planted.csv", &path, err);
-    bool is_demo = rc == BAL_OK && bal_file_exists(path.data);
+    const bool is_demo = rc == BAL_OK && bal_file_read(path.data, 0, &planted, NULL) == BAL_OK &&
+                         bal_has_prefix(bal_text_str(&planted), BAL_DEMO_PLANTED_HEAD);
+    bal_text_reset(&planted);
     for (int i = 0; rc == BAL_OK && is_demo && i < 6; i++) {
         rc = place(cli, made[i], &path, err);
         if (rc == BAL_OK && bal_file_exists(path.data)) rc = bal_remove_tree(path.data, err);

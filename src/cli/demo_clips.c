@@ -274,7 +274,7 @@ static BalStatus table_write(const char *path, const BalText *t, BalError *err) 
 static BalStatus tables_write(const Demo *d, BalError *err) {
     BalText manifest = {0}, planted = {0}, path = {0};
     bal_text_add(&manifest, "id,media,label,split\n");
-    bal_text_add(&planted, "id,audio_severity,visual_severity,planted\n");
+    bal_text_add(&planted, BAL_DEMO_PLANTED_HEAD);
     for (int64_t i = 0; i < d->n + N_BROKEN; i++) {
         BalRng r;
         Clip c = clip_plan(d->seed, i, &r);

@@ -6,6 +6,8 @@
 #include <avbalance/error.h>
 #include <avbalance/progress.h>
 
+#define BAL_DEMO_PLANTED_HEAD "id,audio_severity,visual_severity,planted\n" /* of planted.csv */
+
 /* Write n clips below dir/clips, dir/manifest.csv (id,media,label,split,start,duration,source) and dir/planted.csv
  * (id,audio_severity,visual_severity,planted), and a handful of broken files that the manifest names too.
  * Clips that are already there are kept, so a killed call continues. Same bytes for the same n and seed. */

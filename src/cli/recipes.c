@@ -13,11 +13,24 @@ static void add_json(BalJsonOut *o, int i) {
 
 #define CATEGORIES "categories/" /* before the names of tables of categories */
 
+static void categories_json(BalText *out, const char *name, const char *tsv) {
+    BalJsonOut o = bal_json_out(out, true);
+    bal_json_open(&o, NULL, '{');
+    bal_json_add_text(&o, "schema", "avbalance/categories/1");
+    bal_json_add_text(&o, "name", name);
+    bal_json_add_text(&o, "tsv", tsv);
+    bal_json_close(&o, '}');
+    bal_text_char(out, '\n');
+}
+
 static bool show_categories(BalCli *cli, const char *wanted) {
     for (int i = 0; i < bal_categories_count() && bal_has_prefix(wanted, CATEGORIES); i++) {
         const char *tsv;
         if (strcmp(bal_categories_at(i, &tsv), wanted + strlen(CATEGORIES))) continue;
-        bal_text_add(&cli->out, tsv);
+        if (cli->json)
+            categories_json(&cli->out, wanted, tsv);
+        else
+            bal_text_add(&cli->out, tsv);
         return true;
     }
     return false;
@@ -25,7 +38,7 @@ static bool show_categories(BalCli *cli, const char *wanted) {
 
 static BalStatus show(BalCli *cli, const char *wanted, BalError *err) {
     BalText list = {0};
-    if (!cli->json && show_categories(cli, wanted)) return BAL_OK;
+    if (show_categories(cli, wanted)) return BAL_OK;
     for (int i = 0; i < bal_recipe_count(); i++) {
         const char *yaml, *name = bal_recipe_at(i, NULL, &yaml);
         bal_text_f(&list, "%s%s", i ? ", " : "", name);
@@ -49,6 +62,7 @@ static BalStatus show(BalCli *cli, const char *wanted, BalError *err) {
 }
 
 static void list_json(BalText *out) {
+    BalText name = {0};
     BalJsonOut o = bal_json_out(out, true);
     bal_json_open(&o, NULL, '{');
     bal_json_add_text(&o, "schema", "avbalance/recipes/1");
@@ -59,8 +73,17 @@ static void list_json(BalText *out) {
         bal_json_close(&o, '}');
     }
     bal_json_close(&o, ']');
+    bal_json_open(&o, "categories", '[');
+    for (int i = 0; i < bal_categories_count(); i++) {
+        bal_text_clear(&name);
+        bal_text_f(&name, CATEGORIES "%s", bal_categories_at(i, NULL));
+        bal_json_add_text(&o, NULL, bal_text_str(&name));
+    }
+    bal_json_close(&o, ']');
     bal_json_close(&o, '}');
     bal_text_char(out, '\n');
+    out->failed |= name.failed;
+    bal_text_reset(&name);
 }
 
 static BalStatus run(BalCli *cli, BalError *err) {

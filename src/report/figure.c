@@ -153,6 +153,22 @@ void bal_figure_bold(BalFigure *f, bool on) {
                            on ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
 }
 
+/* Whole characters from *s on into run, up to a mark. Of a byte that is no UTF-8 cairo would make a figure that is none; it becomes a
+ * question mark, as in messages. */
+static size_t take_run(const char **s, char *run, size_t cap) {
+    size_t n = 0, bytes;
+    for (; **s && **s != BAL_SLANT[0] && **s != BAL_INDEX[0]; *s += bytes ? bytes : 1) {
+        bytes = bal_utf8_length(*s);
+        if (n + (bytes ? bytes : 1) >= cap) break;
+        if (bytes)
+            memcpy(run + n, *s, bytes);
+        else
+            run[n] = '?';
+        n += bytes ? bytes : 1;
+    }
+    return n;
+}
+
 /* Walk over the marked text; draw it, or only measure it. Returns the advance. */
 static double walk_text(BalFigure *f, const char *s, double size, bool draw) {
     double x = 0;
@@ -175,7 +191,7 @@ static double walk_text(BalFigure *f, const char *s, double size, bool draw) {
             s++;
             continue;
         } else {
-            while (*s && *s != BAL_SLANT[0] && *s != BAL_INDEX[0] && n + 1 < sizeof run) run[n++] = *s++;
+            n = take_run(&s, run, sizeof run);
         }
         run[n] = '\0';
         cairo_text_extents_t e;

@@ -104,6 +104,7 @@ static void draw_subtitle(BalFigure *f, const BalHeatmap *h, const BalFigureSpec
         bal_text_f(&t, "%s%g", i ? ", " : "   dashed: |" BAL_ITALIC("d") "| = ", spec->threshold[i]);
     bal_figure_colour(f, bal_colour_grey, 1);
     bal_figure_text(f, LEFT, y, 8.5, -1, false, "%s", bal_text_str(&t));
+    f->bytes.failed |= t.failed;
     bal_text_reset(&t);
 }
 

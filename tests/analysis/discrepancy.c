@@ -127,6 +127,13 @@ static void test_summary(void **state) {
     bal_summary_reset(&m);
     bal_scores_reset(&s);
 
+    /* What one clip lacks does not take the mean from the others. */
+    s = table("id,u_audio,u_visual,sd_audio,sd_visual\na,0.5,0.5,0.1,\nb,0.2,0.2,,\nc,0.2,0.2,0.3,\n");
+    assert_ok(bal_summary_make(&m, &s, &err));
+    assert_true(fabs(m.all.sd[0] - 0.2) < 1e-12 && isnan(m.all.sd[1]));
+    bal_summary_reset(&m);
+    bal_scores_reset(&s);
+
     /* All at d = 0: half of the mass of [-1,1] lies on either side. */
     s = table("id,u_audio,u_visual\na,0.5,0.5\nb,0.2,0.2\n");
     assert_ok(bal_summary_make(&m, &s, &err));

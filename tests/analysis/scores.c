@@ -161,6 +161,26 @@ static void test_odd_shapes(void **state) {
     bal_text_reset(&t);
 }
 
+/* Between the count of the rows and the reading the file gets more of them, in as many bytes. */
+static bool rewrite(void *user, const BalProgress *p) {
+    (void)p;
+    FILE *f = fopen(user, "r+");
+    assert_non_null(f);
+    assert_int_equal(fputs("id,u_audio,u_visual\na,0,1\nb,0,1\nc,0,1\n", f) >= 0, true);
+    assert_int_equal(fclose(f), 0);
+    return true;
+}
+
+static void test_changed_file(void **state) {
+    (void)state;
+    BalScores s = {0};
+    char path[256];
+    snprintf(path, sizeof path, "%s", file_of("id,u_audio,u_visual\na,0.00000000001,1\n"));
+    BalScoresSpec spec = {.progress = {rewrite, path}};
+    assert_fails(bal_scores_load(&s, path, &spec, &err), BAL_E_IO, "was changed while it was read");
+    assert_null(s.id);
+}
+
 static bool stop(void *user, const BalProgress *p) {
     (void)p;
     ++*(int *)user;
@@ -208,7 +228,7 @@ static void test_round_trip(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_dialects),   cmocka_unit_test(test_columns),
                                        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_large),
-                                       cmocka_unit_test(test_odd_shapes), cmocka_unit_test(test_cancel),
-                                       cmocka_unit_test(test_round_trip)};
+                                       cmocka_unit_test(test_odd_shapes), cmocka_unit_test(test_changed_file),
+                                       cmocka_unit_test(test_cancel),     cmocka_unit_test(test_round_trip)};
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

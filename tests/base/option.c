@@ -82,6 +82,7 @@ static void test_refuse(void **state) {
         {"colour: red\n", "line 1: unknown key 'colour'; the sections are: "},
         {"train:\n  epochs: 3\n  epochs: 4\n", "line 3: epochs: this key was already given above"},
         {"seed: 1\nseed: 1\n", "line 2: seed: this key was already given above"},
+        {"train.epochs: 3\ntrain:\n  epochs: 4\n", "line 1: train.epochs: a key has no dot"},
         {"train:\n  epochs: [1, 2]\n", "line 2: train.epochs: one value is wanted here"},
         {"train:\n  epochs:\n", "train.epochs: '' is not allowed"},
         {"train: 5\n", "line 1: train: a section"},

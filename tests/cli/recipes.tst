@@ -7,3 +7,5 @@
 0	^categories/balanced-av: a table	-	$A recipes
 0	^eating.Eating.visual.eating hotdog$	-	$A recipes categories/balanced-av
 2	-	there is no recipe "categories/none"	$A recipes categories/none
+0	"schema": "avbalance/categories/1"	-	$A recipes categories/balanced-av --json
+0	"categories/balanced-av"	-	$A recipes --json

@@ -51,6 +51,23 @@ static void test_kinds(void **state) {
     bal_text_reset(&second);
 }
 
+/* Words of any length, and of any bytes: a character is never cut in two, and what is none becomes a question mark. */
+static void test_words(void **state) {
+    (void)state;
+    static BalHeatmap h;
+    BalFigureSpec spec = bal_figure_spec_default();
+    char title[400];
+    fill(&h);
+    spec.title = title;
+    for (int n = 250; n < 258; n++) {
+        memset(title, 'x', (size_t)n);
+        strcpy(title + n, "\xE2\x88\x92 and more");
+        assert_ok(bal_figure_heatmap(&h, &spec, scratch("w.png"), &err));
+    }
+    strcpy(title, "tr\xE4n \xFF\xE2\x88");
+    assert_ok(bal_figure_heatmap(&h, &spec, scratch("w.svg"), &err));
+}
+
 /* Pixels of a PNG that have a colour. */
 static int count_pixels(const char *path, BalRgb c) {
     cairo_surface_t *s = cairo_image_surface_create_from_png(path);
@@ -187,8 +204,9 @@ static void test_curves(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds),  cmocka_unit_test(test_one_clip),
-                                       cmocka_unit_test(test_ties),   cmocka_unit_test(test_colours),
-                                       cmocka_unit_test(test_scores), cmocka_unit_test(test_curves)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_kinds),    cmocka_unit_test(test_words),
+                                       cmocka_unit_test(test_one_clip), cmocka_unit_test(test_ties),
+                                       cmocka_unit_test(test_colours),  cmocka_unit_test(test_scores),
+                                       cmocka_unit_test(test_curves)};
     return cmocka_run_group_tests(tests, scratch_open, scratch_close);
 }

@@ -1,3 +1,3 @@
 /* The loops of loops.h for baseline; CMakeLists.txt has the flags. */
-#define LOOPS      bal_loops_base
+#define LOOPS bal_loops_base
 #include "backends/onednn/loops_body.h"
