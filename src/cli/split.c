@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/scores_flags.h"
+#include "cli/split.h"
 
 typedef struct SplitArgs {
     BalScoresFlags scores;
@@ -49,6 +50,18 @@ static void write_json(BalText *out, const BalSplitResult *r) {
     bal_json_close(&o, '}');
     bal_json_close(&o, '}');
     bal_text_char(out, '\n');
+}
+
+BalStatus bal_cli_split_save(const BalSplitResult *r, const char *dir, BalError *err) {
+    BalText path = {0}, json = {0};
+    bal_path_join(&path, dir, "split.json");
+    write_json(&json, r);
+    BalStatus rc = bal_text_ok(&path, err);
+    if (rc >= 0) rc = bal_text_ok(&json, err);
+    if (rc >= 0) rc = bal_file_write(path.data, json.data, json.len, err);
+    bal_text_reset(&json);
+    bal_text_reset(&path);
+    return rc;
 }
 
 static void text_row(BalText *out, const char *name, const BalSplitResult *r, const BalSubsetCounts *c) {
@@ -97,14 +110,7 @@ static BalStatus run(BalCli *cli, BalError *err) {
         BAL_TRY_OR(done, bal_cli_may_write(cli, marker.data, err));
     }
     BAL_TRY_OR(done, bal_split_file(&r, cli->args[0], &spec, n ? threshold : usual, n ? n : 2, a->out, err));
-    if (a->out) { /* the counts lie beside the lists, and say that these are complete */
-        BalText json = {0};
-        write_json(&json, &r);
-        rc = bal_text_ok(&json, err);
-        if (rc >= 0) rc = bal_file_write(marker.data, json.data, json.len, err);
-        bal_text_reset(&json);
-        BAL_TRY_OR(done, rc);
-    }
+    if (a->out) BAL_TRY_OR(done, bal_cli_split_save(&r, a->out, err));
     if (cli->json)
         write_json(&cli->out, &r);
     else

@@ -15,6 +15,7 @@ awk -F, 'NR > 1 && $3 == "" { exit 1 }' "$dir/d/store/rejected.csv" || fail "a c
 for figure in heatmap discrepancy datamap; do
     head -c 8 "$dir/d/$figure.png" | od -An -c | grep -q 'P *N *G' || fail "$figure.png is no PNG"
 done
+"$avbalance" split "$dir/d/estimate/scores.csv" -t 0.2 -t 0.4 --json | cmp - "$dir/d/subsets/split.json" || fail "subsets are not those of split"
 for list in train test; do
     cat "$dir/d/subsets/$list-audio-preferred.txt" "$dir/d/subsets/$list-visual-preferred.txt" | LC_ALL=C sort | uniq -d |
         grep -q . && fail "a clip of $list prefers both modalities"
