@@ -39,6 +39,40 @@ fail:
     return rc;
 }
 
+/* Is the folder root/name a split? One that holds media files itself is a class of that name, "train" beside "bus". */
+static BalStatus find_split(const BalBuild *b, const char *name, bool *yes, BalError *err) {
+    BalText folder = {0}, inner = {0};
+    char **names = NULL;
+    int n = 0, files = 0, folders = 0;
+    BalStatus rc = BAL_OK;
+    *yes = false;
+    if (bal_split_named(name, strlen(name)) == BAL_SPLIT_NONE) return BAL_OK;
+    bal_path_join(&folder, b->path, name);
+    BAL_TRY_OR(fail, bal_text_ok(&folder, err));
+    if (!bal_is_dir(folder.data)) goto fail;
+    BAL_TRY_OR(fail, bal_list_dir(folder.data, &names, &n, err));
+    for (int i = 0; i < n; i++) {
+        bal_text_clear(&inner);
+        bal_path_join(&inner, folder.data, names[i]);
+        BAL_TRY_OR(fail, bal_text_ok(&inner, err));
+        if (names[i][0] == '.') continue;
+        if (bal_is_dir(inner.data))
+            folders++;
+        else
+            files += bal_has_media_extension(bal_field(names[i]));
+    }
+    if (files && folders)
+        rc = BAL_FAIL(err, BAL_E_FORMAT,
+                      "%s holds media files and folders: is it the class or the split %s? Move one or the other away",
+                      folder.data, name);
+    *yes = !files;
+fail:
+    bal_names_free(names, n);
+    bal_text_reset(&folder);
+    bal_text_reset(&inner);
+    return rc;
+}
+
 /* The classes of root, or of root/split */
 static BalStatus add_classes(BalBuild *b, const char *split, BalError *err) {
     BalText folder = {0};
@@ -49,8 +83,9 @@ static BalStatus add_classes(BalBuild *b, const char *split, BalError *err) {
     BAL_TRY_OR(fail, bal_text_ok(&folder, err));
     BAL_TRY_OR(fail, bal_list_dir(folder.data, &names, &n, err));
     for (int i = 0; i < n; i++) {
-        bool is_split = !*split && bal_split_named(names[i], strlen(names[i])) != BAL_SPLIT_NONE;
+        bool is_split = false;
         if (names[i][0] == '.') continue;
+        if (!*split) BAL_TRY_OR(fail, find_split(b, names[i], &is_split, err));
         BAL_TRY_OR(fail, is_split ? add_classes(b, names[i], err) : add_class(b, split, names[i], err));
     }
 fail:

@@ -162,7 +162,8 @@ BalStatus bal_ingest_run(const BalManifest *m, const BalFeatureRecipe *recipe, c
     if (rc >= 0) *out = result;
 fail:
     if (rc == BAL_E_IO)
-        bal_error_add(err, rc, "what is stored is kept: once the cause is mended, the same call continues");
+        bal_error_add(err, rc,
+                      "what is stored is kept: once the cause is mended, the same call continues (without -f)");
     ingest_reset(&g);
     bal_free(split);
     return rc < 0 ? rc : BAL_OK;

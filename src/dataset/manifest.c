@@ -24,15 +24,23 @@ void bal_manifest_reset(BalManifest *m) {
     *m = (BalManifest){0};
 }
 
-/* The split a file's name tells ("my_train.csv", "trainlist01.txt", "AStest.csv"), if it tells just one. A word begins where no
- * small letter stands before it ("latest" is no test). */
+/* Does a file's name hold the word for split k? A word begins where no small letter stands before it: "latest" is no
+ * test. */
+static bool names_split(const char *name, BalSplit k) {
+    for (const char *at = name; (at = strcasestr(at, bal_split_name(k))); at++) {
+        if (at > name && islower((unsigned char)at[-1])) continue;
+        if (k == BAL_SPLIT_VAL && islower((unsigned char)at[3]) && strncmp(at, "valid", 5) != 0) continue; /* "value" */
+        return true;
+    }
+    return false;
+}
+
+/* The split a file's name tells ("my_train.csv", "trainlist01.txt", "AStest.csv"), if it tells just one. */
 static BalSplit split_of_name(const char *path) {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     BalSplit found = BAL_SPLIT_NONE;
     for (int k = 0; k < BAL_SPLIT_COUNT; k++) {
-        const char *word = bal_split_name((BalSplit)k), *at = strcasestr(name, word);
-        if (!at || (at > name && islower((unsigned char)at[-1]))) continue;
-        if (k == BAL_SPLIT_VAL && islower((unsigned char)at[3]) && strncmp(at, "valid", 5) != 0) continue; /* "value" */
+        if (!names_split(name, (BalSplit)k)) continue;
         if (found != BAL_SPLIT_NONE) return BAL_SPLIT_NONE;
         found = (BalSplit)k;
     }
@@ -148,7 +156,7 @@ fail:
     bal_name_set_reset(&b.ids);
     bal_name_set_reset(&b.labels);
     bal_name_set_reset(&b.classes);
-    bal_free(b.label_line);
+    bal_free(b.label_at);
     bal_text_reset(&b.note);
     if (rc < 0)
         bal_manifest_reset(&m);

@@ -30,6 +30,11 @@ BAL_MUST_USE BalStatus bal_name_add(BalNameSet *set, BalManifestStrings **all, c
                                     bool *added, BalError *err);
 void bal_name_set_reset(BalNameSet *set);
 
+typedef struct BalLineOf { /* for messages */
+    const char *path;      /* borrowed from the call */
+    int64_t line;
+} BalLineOf;
+
 typedef struct BalBuild { /* one load */
     BalManifest *m;
     const BalManifestSpec *spec;
@@ -37,8 +42,8 @@ typedef struct BalBuild { /* one load */
     const struct BalDialect *dialect;
     size_t clip_cap;
     BalNameSet ids, labels; /* labels: as written; BalClip.label is a number in here until the classes are known */
-    int64_t *label_line;    /* [labels] where each was first seen */
-    size_t label_line_cap;
+    BalLineOf *label_at;    /* [labels] where each was first seen */
+    size_t label_at_cap;
     int64_t file_first[64]; /* first clip of each file read so far */
     const char *file_path[64];
     int n_files;
@@ -93,8 +98,8 @@ BAL_MUST_USE BalStatus bal_dialect_find(const BalDialect **out, const BalSniff *
 
 /* ---- small readers of ids and lines, for the dialects ---- */
 BalField bal_field(const char *s);
-int bal_split_line(BalField line, char separator, BalField *field,
-                   int max); /* fields found, at most max; quotes taken off */
+/* Fields found, at most max, as BalCsv cuts them; quotes around them are taken off, doubled ones inside stay. */
+int bal_split_line(BalField line, char separator, BalField *field, int max);
 bool bal_all_digits(BalField f);
 bool bal_is_number(BalField f);
 BalField bal_stem(BalField path); /* file name without folder and media extension */

@@ -153,8 +153,8 @@ static BalStatus add_label(BalBuild *b, const BalRow *row, int64_t *label, BalEr
     BAL_TRY(check_text(b, "label", f, row->line, err));
     BAL_TRY(bal_name_add(&b->labels, &b->m->strings, f.s, f.n, label, &added, err));
     if (!added) return BAL_OK;
-    BAL_TRY(bal_grow(&b->label_line, &b->label_line_cap, (size_t)b->labels.n, sizeof *b->label_line, err));
-    b->label_line[*label] = row->line;
+    BAL_TRY(bal_grow(&b->label_at, &b->label_at_cap, (size_t)b->labels.n, sizeof *b->label_at, err));
+    b->label_at[*label] = (BalLineOf){b->path, row->line};
     return BAL_OK;
 }
 
@@ -320,10 +320,11 @@ fail:
 static BalStatus unknown_label(const BalBuild *b, int64_t label, BalError *err) {
     const char *name = b->labels.name[label];
     const char *close = bal_closest(name, b->classes.name, (int)b->classes.n);
-    return BAL_FAIL(err, BAL_E_FORMAT, "%s: line %lld: label '%s' is none of the %lld classes%s%s%s%s%s%s", b->path,
-                    (long long)b->label_line[label], name, (long long)b->classes.n, b->classes_path ? " of " : "",
-                    b->classes_path ? b->classes_path : "", close ? " (did you mean '" : "", close ? close : "",
-                    close ? "'?)" : "", b->classes_path ? "" : ": give the class list with --classes FILE");
+    return BAL_FAIL(err, BAL_E_FORMAT, "%s: line %lld: label '%s' is none of the %lld classes%s%s%s%s%s%s",
+                    b->label_at[label].path, (long long)b->label_at[label].line, name, (long long)b->classes.n,
+                    b->classes_path ? " of " : "", b->classes_path ? b->classes_path : "",
+                    close ? " (did you mean '" : "", close ? close : "", close ? "'?)" : "",
+                    b->classes_path ? "" : ": give the class list with --classes FILE");
 }
 
 /* Labels that are numbers: 0- or 1-based where the dialect leaves it open; 1-based needs its last class and no 0. */

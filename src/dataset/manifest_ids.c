@@ -15,6 +15,8 @@ int bal_split_line(BalField line, char separator, BalField *field, int max) {
         const char *stop = s;
         bool quoted = s < end && *s == '"';
         if (quoted) stop = memchr(s + 1, '"', (size_t)(end - s - 1));
+        while (quoted && stop && end - stop > 1 && stop[1] == '"') /* doubled: a quote inside */
+            stop = memchr(stop + 2, '"', (size_t)(end - stop - 2));
         if (!stop) return n; /* an open quote: the reader will say where */
         const char *next = memchr(stop, separator, (size_t)(end - stop));
         if (!next) next = end;

@@ -15,7 +15,8 @@ static BalStatus needs_class_list(const BalManifest *m, bool *needs, BalError *e
     for (int64_t i = 0; i < m->n; i++)
         if (m->clip[i].label >= 0) used[m->clip[i].label] = true;
     bool numbers = true;
-    for (int k = 0; k < m->n_classes; k++) numbers = numbers && bal_all_digits(bal_field(m->classes[k]));
+    for (int k = 0; k < m->n_classes; k++) /* longer ones are names, as in loading */
+        numbers = numbers && bal_all_digits(bal_field(m->classes[k])) && strlen(m->classes[k]) <= 9;
     *needs = false;
     for (int k = 0; k < m->n_classes && !*needs; k++) {
         const char *a = m->classes[k ? k - 1 : 0], *b = m->classes[k];

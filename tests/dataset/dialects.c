@@ -63,6 +63,10 @@ static void test_table(void **state) {
     assert_int_equal(m.n_classes, 2); /* '_' and ' ' are one */
     assert_clip(&m, 2, "d", "a/d.avi", "y_z", BAL_SPLIT_TRAIN, "");
     bal_manifest_reset(&m);
+    /* a quote and a comma inside of a column's name: as many columns as its rows have, which are as many as there is room for */
+    m = load("quoted.csv", "\"a \"\"b, c\",p,q,r,s,t,id,label\n1,2,3,4,5,6,x,dog\n");
+    assert_clip(&m, 0, "x", "x.mp4", "dog", BAL_SPLIT_TRAIN, "");
+    bal_manifest_reset(&m);
 }
 
 static void test_vggsound(void **state) {
@@ -74,6 +78,9 @@ static void test_vggsound(void **state) {
                 "-lLQrEijrKg");
     assert_clip(&m, 1, "LDoXsip0BEQ_000177", "LDoXsip0BEQ_000177.mp4", "bird chirping, tweeting", BAL_SPLIT_TEST,
                 "LDoXsip0BEQ");
+    bal_manifest_reset(&m);
+    m = load("latest_test.csv", "-lLQrEijrKg_000300.mp4,organ\n"); /* the second "test" counts */
+    assert_clip(&m, 0, "-lLQrEijrKg_000300", "-lLQrEijrKg_000300.mp4", "organ", BAL_SPLIT_TEST, "-lLQrEijrKg");
     bal_manifest_reset(&m);
     m = load("vggsound.csv", "---g-f_I2yQ,1,people marching,test\n--0PQM4-hqg,30,\"a, b\",train\n");
     assert_clip(&m, 0, "---g-f_I2yQ_000001", "---g-f_I2yQ_000001.mp4", "people marching", BAL_SPLIT_TEST,
@@ -256,6 +263,16 @@ static void test_folders(void **state) {
     assert_int_equal(m.n, 1);
     assert_clip(&m, 0, "dog/1", "dog/1.mp4", "dog", BAL_SPLIT_TRAIN, "");
     bal_manifest_reset(&m);
+    assert_ok(bal_make_dirs(scratch("vehicles/train"), &err)); /* a class that is called as a split is */
+    assert_ok(bal_make_dirs(scratch("vehicles/bus"), &err));
+    assert_ok(bal_file_write(scratch("vehicles/train/1.mp4"), "x", 1, &err));
+    assert_ok(bal_file_write(scratch("vehicles/bus/1.mp4"), "x", 1, &err));
+    assert_ok(bal_manifest_load(&m, scratch("vehicles"), NULL, &err));
+    assert_int_equal(m.n, 2);
+    assert_clip(&m, 1, "train/1", "train/1.mp4", "train", BAL_SPLIT_TRAIN, "");
+    bal_manifest_reset(&m);
+    assert_ok(bal_make_dirs(scratch("vehicles/train/bus"), &err));
+    assert_fails(bal_manifest_load(&m, scratch("vehicles"), NULL, &err), BAL_E_FORMAT, "the class or the split train");
     assert_ok(bal_make_dirs(scratch("nothing"), &err));
     assert_fails(bal_manifest_load(&m, scratch("nothing"), NULL, &err), BAL_E_FORMAT,
                  "nothing/CLASS/CLIP.mp4 is wanted");

@@ -171,6 +171,9 @@ static void test_classes(void **state) {
     bal_manifest_reset(&m);
     put("far.csv", "file,label\na.mp4,0\nb.mp4,3\n");
     assert_fails(bal_manifest_load(&m, scratch("far.csv"), &spec, &err), BAL_E_FORMAT, "line 3: label '3'");
+    put("near.csv", "file,label\nc.mp4,0\n");
+    const char *both[] = {scratch("far.csv"), scratch("near.csv")}; /* the first of two files is at fault */
+    assert_fails(bal_manifest_load_all(&m, both, 2, &spec, &err), BAL_E_FORMAT, "far.csv: line 3: label '3'");
     put("twice.txt", "a\nb\na\n");
     spec.classes = scratch("twice.txt");
     assert_fails(bal_manifest_load(&m, scratch("zero.csv"), &spec, &err), BAL_E_FORMAT, "class 'a' stands twice");
@@ -200,6 +203,16 @@ static void test_save_is_identity(void **state) {
     assert_ok(bal_manifest_load(&m, scratch("in.csv"), NULL, &err));
     assert_ok(bal_manifest_save(&m, scratch("out.csv"), &err));
     assert_false(bal_file_exists(scratch("out.csv.classes.json")));
+    assert_ok(bal_manifest_load(&again, scratch("out.csv"), NULL, &err));
+    assert_same(&m, &again);
+    bal_manifest_reset(&m);
+    bal_manifest_reset(&again);
+    put("digits.txt", "999999999\n1000000000\n"); /* by value, where so long ones would be sorted by bytes */
+    put("digits.csv", "id,media,label\na,a.mp4,999999999\nb,b.mp4,1000000000\n");
+    BalManifestSpec spec = bal_manifest_spec_default();
+    spec.classes = scratch("digits.txt");
+    assert_ok(bal_manifest_load(&m, scratch("digits.csv"), &spec, &err));
+    assert_ok(bal_manifest_save(&m, scratch("out.csv"), &err));
     assert_ok(bal_manifest_load(&again, scratch("out.csv"), NULL, &err));
     assert_same(&m, &again);
     bal_manifest_reset(&m);
