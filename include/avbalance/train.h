@@ -109,6 +109,11 @@ BAL_API BAL_MUST_USE BalStatus bal_fit(const BalStore *store, const BalFitSpec *
  * be asked before long work. Errors as bal_fit. */
 BAL_API BAL_MUST_USE BalStatus bal_fit_check(const BalStore *store, const BalFitSpec *spec, BalError *err);
 
+/* Take away what a run left in dir, all but the recipe.yaml by which the folder is known: to start several runs anew that belong
+ * together, before the first of them, so that a later call without `force` continues what the new ones have done. No run there: nothing
+ * to do. BAL_E_EXISTS: another process is in it. */
+BAL_API BAL_MUST_USE BalStatus bal_fit_clear(const char *dir, BalError *err);
+
 /* ---- estimate: audio-only and visual-only runs, for every seed, and for every fold when cross-fitting ---- */
 typedef struct BalEstimateSpec {
     BalRecipe recipe; /* .train.seed is the first seed */
@@ -116,7 +121,7 @@ typedef struct BalEstimateSpec {
     int seeds;           /* runs seed, seed + 1, ... (default 1) */
     int folds;           /* 0: paper mode, clips are scored by models that trained on them; >= 2: cross-fitting */
     double checkpoint_s; /* as in BalFitSpec */
-    bool force;
+    bool force;          /* start all runs anew */
     BalProgressSink progress;
 } BalEstimateSpec;
 BAL_API BalEstimateSpec bal_estimate_spec_default(void);

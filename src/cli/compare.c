@@ -348,6 +348,15 @@ static BalStatus evaluate(const Compare *c, const char *scores, BalError *err) {
     return rc;
 }
 
+/* With -f all runs start anew, and a later call without it continues them: the older ones go before the first begins. */
+static BalStatus clear(Compare *c, BalError *err) {
+    for (int i = 0; i < c->n_runs; i++) {
+        if (c->run[i].fit.force) BAL_TRY(bal_fit_clear(c->dir[i], err));
+        c->run[i].fit.force = false;
+    }
+    return BAL_OK;
+}
+
 static BalStatus train_and_evaluate(Compare *c, BalText *scores, BalError *err) {
     const CompareArgs *a = c->args;
     const int n_jobs = jobs(c);
@@ -376,6 +385,7 @@ static BalStatus compare(Compare *c, BalError *err) {
     BAL_TRY(bal_make_dirs(a->common.out, err));
     BAL_TRY(lock(a->common.out, &fd, err));
     BalStatus rc = bal_sweep_tmp(a->common.out, err);
+    if (rc == BAL_OK) rc = clear(c, err);
     if (rc == BAL_OK) rc = train_and_evaluate(c, &scores, err);
     bal_unlock_dir(&fd);
     bal_text_reset(&scores);

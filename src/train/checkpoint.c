@@ -38,6 +38,8 @@ static const char code[] =
 
 /* ---- identity ---- */
 
+static const char VERSION_KEY[] = "# version: "; /* begins every recipe.yaml of a run, and none that somebody wrote */
+
 static const char *backend_version(const char *name) {
     const char *version = "";
     for (int i = 0; i < bal_backend_count(); i++)
@@ -105,7 +107,7 @@ BalStatus bal_run_init(BalRun *run, BalError *err) {
 static BalStatus identity(const BalRun *run, BalText *out, BalError *err) {
     char *yaml = NULL;
     BAL_TRY(bal_recipe_text(&run->recipe, run->method.ops, &yaml, err));
-    bal_text_f(out, "# version: %s\n", bal_version());
+    bal_text_f(out, "%s%s\n", VERSION_KEY, bal_version());
     bal_text_f(out, "# code: %s, %s\n", code, backend_version(run->recipe.train.backend));
     bal_text_f(out, "# method: %s\n# store: %s\n# held out fold: ", run->method.ops->name, bal_store_hash(run->store));
     fold_text(run, out);
@@ -127,8 +129,7 @@ static const char *compared(const char *identity) {
 
 /* old: what a folder says, perhaps anything. */
 static BalStatus other_code(const char *dir, const char *old, BalError *err) {
-    static const char key[] = "# version: ";
-    if (bal_has_prefix(old, key)) old += sizeof key - 1;
+    if (bal_has_prefix(old, VERSION_KEY)) old += sizeof VERSION_KEY - 1;
     return BAL_FAIL(
         err, BAL_E_MISMATCH,
         "%s was begun by version %.*s, this is %s, and what they compute may differ: continue with that one, "
@@ -160,8 +161,9 @@ static BalStatus differs(const char *dir, const char *old, const char *now, BalE
         dir, section, (int)line_length(old), old, section, (int)line_length(now), now);
 }
 
-static BalStatus empty_folder(const char *dir, BalText *path, BalError *err) {
-    for (int i = 0; i < N_FILES; i++) {
+/* The first n of FILES go. */
+static BalStatus empty_folder(const char *dir, int n, BalText *path, BalError *err) {
+    for (int i = 0; i < n; i++) {
         BAL_TRY(bal_path_in(path, dir, FILES[i], err));
         if (bal_is_dir(path->data) || bal_file_exists(path->data)) BAL_TRY(bal_remove_tree(path->data, err));
     }
@@ -201,6 +203,9 @@ static BalStatus look(const BalRun *run, BalText *path, BalText *now, BalText *o
     BAL_TRY(bal_path_in(path, run->dir, "recipe.yaml", err));
     if (!bal_file_exists(path->data)) return BAL_OK;
     BAL_TRY(bal_file_read(path->data, 0, old, err));
+    if (!bal_has_prefix(bal_text_str(old), VERSION_KEY)) /* with -f, too: it and what lies beside it is not ours */
+        return BAL_FAIL(err, BAL_E_EXISTS,
+                        "%s holds no run, but a recipe.yaml of somebody's own: choose another folder", run->dir);
     *found = !run->spec->force && !strcmp(compared(bal_text_str(old)), compared(now->data)) ? THIS_RUN : OTHER_RUN;
     if (*found == THIS_RUN || run->spec->force) return BAL_OK;
     BAL_TRY(has_work(run->dir, path, &work, err));
@@ -220,7 +225,7 @@ static BalStatus claim(BalRun *run, BalText *path, BalText *now, BalText *old, b
         BAL_TRY(bal_path_in(path, dir, "checkpoint", err));
         return *done && bal_is_dir(path->data) ? bal_remove_tree(path->data, err) : BAL_OK; /* killed in between */
     }
-    BAL_TRY(found == OTHER_RUN ? empty_folder(dir, path, err) : must_be_empty(dir, err));
+    BAL_TRY(found == OTHER_RUN ? empty_folder(dir, N_FILES, path, err) : must_be_empty(dir, err));
     *done = false;
     BAL_TRY(bal_path_in(path, dir, "recipe.yaml", err));
     return bal_file_write(path->data, now->data, now->len, err);
@@ -245,20 +250,30 @@ BalStatus bal_run_check(const BalRun *run, BalError *err) {
     return rc;
 }
 
+BalStatus bal_fit_clear(const char *dir, BalError *err) {
+    BalText path = {0};
+    int lock = -1;
+    BalStatus rc = bal_path_in(&path, dir, FILES[N_FILES - 1], err);
+    if (rc == BAL_OK && bal_file_exists(path.data)) {
+        rc = bal_lock_dir(dir, &lock, err);
+        if (rc == BAL_OK) rc = empty_folder(dir, N_FILES - 1, &path, err);
+    }
+    bal_unlock_dir(&lock);
+    bal_text_reset(&path);
+    return rc;
+}
+
 /* ---- best epoch ---- */
 
 static void add_csv_row(BalText *out, const BalRun *run, int64_t i) {
     const BalStore *s = run->store;
     const float *z = run->best.logits + i * run->ctx.n_classes;
-    int top = 0;
-    for (int k = 1; k < run->ctx.n_classes; k++)
-        if (z[k] > z[top]) top = k;
     bool scored = run->best.correct[i] != 255;
     bal_csv_quote(out, bal_store_id(s, i));
     bal_text_char(out, ',');
     bal_csv_quote(out, bal_store_class(s, bal_store_label(s, i)));
     bal_text_f(out, ",%s,", bal_split_name(bal_store_split(s, i)));
-    if (scored) bal_csv_quote(out, bal_store_class(s, top));
+    if (scored) bal_csv_quote(out, bal_store_class(s, bal_top(z, run->ctx.n_classes)));
     bal_text_char(out, ',');
     if (scored) bal_text_float(out, run->best.confidence[i]);
     bal_text_char(out, '\n');
@@ -677,7 +692,6 @@ BalStatus bal_run_finish(BalRun *run, BalError *err) {
 }
 
 BalStatus bal_run_read_result(const char *dir, BalFitResult *out, BalError *err) {
-    static const char *const SPLITS[] = {"train", "val", "test"};
     BalText path = {0};
     BalJson *j = NULL;
     BalStatus rc = bal_path_in(&path, dir, "run.json", err);
@@ -695,7 +709,7 @@ BalStatus bal_run_read_result(const char *dir, BalFitResult *out, BalError *err)
         .already_done = true,
     };
     for (int k = 0; k < BAL_SPLIT_COUNT; k++)
-        out->accuracy[k] = bal_json_real(bal_json_get(bal_json_get(j, "accuracy"), SPLITS[k]), NAN);
+        out->accuracy[k] = bal_json_real(bal_json_get(bal_json_get(j, "accuracy"), bal_split_name((BalSplit)k)), NAN);
     bal_json_free(&j);
     return BAL_OK;
 }

@@ -90,8 +90,10 @@ typedef struct Estimate {
     BalText names; /* of the runs, each ended by a newline */
 } Estimate;
 
-/* dry: whether it could begin. */
-static BalStatus one_run(Estimate *e, const char *method, int64_t seed, int fold, bool dry, BalError *err) {
+/* What is done of every run, for all before the next. CHECK: whether it could begin. CLEAR: with force, an older one goes. */
+typedef enum Step { CHECK, CLEAR, TRAIN } Step;
+
+static BalStatus one_run(Estimate *e, const char *method, int64_t seed, int fold, Step step, BalError *err) {
     const BalEstimateSpec *spec = e->spec;
     char name[64];
     BalText dir = {0};
@@ -107,22 +109,24 @@ static BalStatus one_run(Estimate *e, const char *method, int64_t seed, int fold
     fit.held_out = fold;
     fit.folds = spec->folds;
     fit.checkpoint_s = spec->checkpoint_s;
-    fit.force = spec->force;
+    fit.force = spec->force && step == CHECK;
     fit.progress = spec->progress;
-    if (rc == BAL_OK) rc = dry ? bal_fit_check(e->store, &fit, err) : bal_fit(e->store, &fit, &r, err);
+    if (rc == BAL_OK && step == CHECK) rc = bal_fit_check(e->store, &fit, err);
+    if (rc == BAL_OK && step == CLEAR) rc = spec->force ? bal_fit_clear(fit.dir, err) : BAL_OK;
+    if (rc == BAL_OK && step == TRAIN) rc = bal_fit(e->store, &fit, &r, err);
     if (rc < 0) bal_error_add(err, rc, "in run %s", name);
-    if (rc == BAL_OK && !dry && e->told) e->told(e->user, name, &r);
-    if (!dry) bal_text_f(&e->names, "%s\n", name);
+    if (rc == BAL_OK && step == TRAIN && e->told) e->told(e->user, name, &r);
+    if (step == TRAIN) bal_text_f(&e->names, "%s\n", name);
     bal_text_reset(&dir);
     return rc;
 }
 
-static BalStatus all_runs(Estimate *e, bool dry, BalError *err) {
+static BalStatus all_runs(Estimate *e, Step step, BalError *err) {
     int n_fold = e->fold ? e->spec->folds : 1;
     for (int s = 0; s < e->spec->seeds; s++)
         for (int f = 0; f < n_fold; f++)
             for (int m = 0; m < 2; m++)
-                BAL_TRY(one_run(e, MODALITIES[m], e->spec->recipe.train.seed + s, e->fold ? f : -1, dry, err));
+                BAL_TRY(one_run(e, MODALITIES[m], e->spec->recipe.train.seed + s, e->fold ? f : -1, step, err));
     return bal_text_ok(&e->names, err);
 }
 
@@ -153,6 +157,16 @@ static BalStatus write_summary(const Estimate *e, BalText *json, BalText *path, 
     BAL_TRY(bal_text_ok(json, err));
     BAL_TRY(bal_path_in(path, e->spec->dir, "estimate.json", err));
     return bal_file_write(path->data, json->data, json->len, err);
+}
+
+/* With force: what says that an older estimate is complete goes before anything of it does. */
+static BalStatus forget(const BalEstimateSpec *spec, BalText *path, BalError *err) {
+    static const char *const last[] = {"scores.csv", "estimate.json"};
+    for (int i = 0; spec->force && i < 2; i++) {
+        BAL_TRY(bal_path_in(path, spec->dir, last[i], err));
+        BAL_TRY(bal_remove_tree(path->data, err));
+    }
+    return BAL_OK;
 }
 
 /* Folders of runs in somebody else's folder would be lost among what is there: a run's, a store's, anything. */
@@ -187,10 +201,12 @@ BalStatus bal_estimate(const BalStore *store, const BalEstimateSpec *spec, BalRu
         BAL_TRY_OR(fail, make_folds(store, spec->folds, (uint64_t)spec->recipe.train.seed, e.fold, err));
         BAL_TRY_OR(fail, write_folds(store, e.fold, spec, true, err));
     }
-    BAL_TRY_OR(fail, all_runs(&e, true, err)); /* what is known to be impossible is said before anything is written */
+    BAL_TRY_OR(fail, all_runs(&e, CHECK, err)); /* what is known to be impossible is said before anything is written */
     BAL_TRY_OR(fail, bal_make_dirs(spec->dir, err));
+    BAL_TRY_OR(fail, forget(spec, &path, err));
+    BAL_TRY_OR(fail, all_runs(&e, CLEAR, err));
     if (e.fold) BAL_TRY_OR(fail, write_folds(store, e.fold, spec, false, err));
-    BAL_TRY_OR(fail, all_runs(&e, false, err));
+    BAL_TRY_OR(fail, all_runs(&e, TRAIN, err));
     BAL_TRY_OR(fail, write_summary(&e, &json, &path, err));
 fail:
     bal_free(e.fold);

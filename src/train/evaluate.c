@@ -13,9 +13,9 @@ static void forget(BalScored *s, int64_t n, int n_classes) {
     for (int k = 0; k < BAL_SPLIT_COUNT; k++) s->split[k] = (BalSplitScore){0};
 }
 
-static int argmax(const float *z, int c) {
+int bal_top(const float *z, int n_classes) {
     int best = 0;
-    for (int k = 1; k < c; k++)
+    for (int k = 1; k < n_classes; k++)
         if (z[k] > z[best]) best = k;
     return best;
 }
@@ -32,7 +32,7 @@ static BalStatus keep(BalRun *run, int64_t clip, int label, const float *z, cons
                             (long long)run->at.epoch + 1, bal_store_id(run->store, clip), run->recipe.train.lr,
                             run->recipe.train.dtype == BAL_BF16 ? " or use train.dtype=f32" : "");
     }
-    bool right = argmax(z, c) == label;
+    bool right = bal_top(z, c) == label;
     s->confidence[clip] = p[label];
     s->correct[clip] = right;
     BalSplit split = bal_store_split(run->store, clip);

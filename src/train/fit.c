@@ -231,10 +231,11 @@ static void name_stage(BalRun *run) {
 
 /* ---- one epoch ---- */
 
+/* As it is used in an epoch. */
 static double lr_of(const BalTrainRecipe *t, int64_t epoch) {
     const BalSchedule s = {t->schedule, t->step, t->gamma, t->lr_min, t->epochs};
     double rise = epoch < t->warmup ? (double)(epoch + 1) / (double)(t->warmup + 1) : 1;
-    return rise * bal_schedule_lr(&s, t->lr, epoch);
+    return rise * bal_schedule_lr(&s, t->lr, epoch) * (epoch < t->head_epochs ? t->head_rate : 1);
 }
 
 /* The loss or the weights are no numbers any more: say where, write the batch's clips down, keep the last checkpoint. */
@@ -258,10 +259,7 @@ static int64_t count_right(const BalMethodCtx *c) {
     int64_t right = 0;
     for (int i = 0; i < c->batch.n; i++) {
         const float *z = c->z + (size_t)i * (size_t)c->n_classes;
-        int top = 0;
-        for (int k = 1; k < c->n_classes; k++)
-            if (z[k] > z[top]) top = k;
-        right += top == c->batch.label[i];
+        right += bal_top(z, c->n_classes) == c->batch.label[i];
     }
     return right;
 }
@@ -321,10 +319,8 @@ static void note_running(BalRun *run) {
 static BalStatus train_epoch(BalRun *run, BalError *err) {
     const BalTrainRecipe *t = &run->recipe.train;
     const BalMethodPass epoch = {run->sample, run->n_sample, true, (uint32_t)run->at.epoch};
-    BalOptimiser o = bal_run_optimiser(run, run->at.epoch);
-    const bool head = run->at.epoch < t->head_epochs;
-    run->ctx.epoch_tags = head ? BAL_TAG_HEAD : 0;
-    if (head) o.lr *= t->head_rate;
+    const BalOptimiser o = bal_run_optimiser(run, run->at.epoch);
+    run->ctx.epoch_tags = run->at.epoch < t->head_epochs ? BAL_TAG_HEAD : 0;
     const BalBatch *b;
     BalStatus rc;
     BAL_TRY(bal_order_fill(&run->order, &epoch, t, err));
@@ -532,7 +528,7 @@ static void close_run(BalRun *run) {
 BalStatus bal_fit(const BalStore *store, const BalFitSpec *spec, BalFitResult *out, BalError *err) {
     BalRun run = {.store = store, .spec = spec, .recipe = spec->recipe, .dir = spec->dir, .lock = -1};
     BalStatus rc = fit(&run, out, err);
-    if (rc == BAL_E_IO) bal_error_add(err, rc, "once the cause is mended, the same command continues");
+    if (rc == BAL_E_IO) bal_error_add(err, rc, "once the cause is mended, the same command continues (without -f)");
     close_run(&run);
     return rc;
 }

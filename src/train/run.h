@@ -10,6 +10,8 @@
 #include "base/text.h"
 
 /* ---- evaluation: one pass over clips in eval mode (evaluate.c) ---- */
+int bal_top(const float *z, int n_classes); /* the answer that logits give: the first of the largest */
+
 typedef struct BalSplitScore {
     int64_t n, right;
     double loss; /* sum of -log confidence */

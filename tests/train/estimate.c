@@ -180,12 +180,38 @@ static void it_begins_whole_or_not_at_all(void **state) {
     assert_false(bal_file_exists(scratch("begun/folds.csv.tmp-2147483647")));
 }
 
+static bool stop(void *user, const BalProgress *p) {
+    (void)user;
+    return p->done == 0;
+}
+
+/* Started anew with other settings and stopped in its first run, it is no older estimate any more, and goes on without force. */
+static void begun_anew_it_goes_on_without_force(void **state) {
+    (void)state;
+    BalError err = {0};
+    int n[2] = {0};
+    BalEstimateSpec s = spec_of(scratch("anew"), 1, 0);
+    assert_ok(bal_estimate(heard, &s, count_run, n, &err));
+    s.recipe.train.lr *= 2;
+    assert_fails(bal_estimate(heard, &s, count_run, n, &err), BAL_E_MISMATCH, "train.lr");
+    s.force = true;
+    s.progress = (BalProgressSink){stop, NULL};
+    assert_int_equal(bal_estimate(heard, &s, count_run, n, &err), BAL_E_CANCELLED);
+    assert_false(bal_file_exists(scratch("anew/estimate.json")));
+    s.force = false;
+    s.progress = (BalProgressSink){0};
+    assert_ok(bal_estimate(heard, &s, count_run, n, &err));
+    assert_int_equal(n[0], 4);
+    assert_int_equal(n[1], 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paper_mode_makes_a_run_per_modality_and_seed),
         cmocka_unit_test(crossfit_never_scores_a_clip_it_trained_on),
         cmocka_unit_test(memory_does_not_leak_into_crossfit),
         cmocka_unit_test(it_begins_whole_or_not_at_all),
+        cmocka_unit_test(begun_anew_it_goes_on_without_force),
     };
     return cmocka_run_group_tests(tests, open_store, close_store);
 }

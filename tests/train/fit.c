@@ -304,6 +304,9 @@ static void the_head_learns_first(void **state) {
     assert_true(same_values("still", "headed", "conv", true));
     assert_false(same_values("still", "headed", "fc", true));
     assert_false(same_values("still", "whole", "conv", true));
+    char *log = load_text(scratch("headed/log.jsonl"));
+    assert_non_null(strstr(log, "\"lr\":0.5,")); /* train.head_rate times train.lr */
+    bal_free(log);
     BalRecipe recipe = toy_recipe(heard);
     recipe.train.head_epochs = 1;
     assert_fails(toy_fit(heard, "concat", &recipe, scratch("x"), &r, &err), BAL_E_ARG, "train.head_epochs is for");
@@ -351,6 +354,17 @@ static void what_cannot_be_done_is_refused(void **state) {
     assert_ok(bal_make_dirs(scratch("foreign"), &err));
     assert_ok(bal_file_write(scratch("foreign/thesis.tex"), "x", 1, &err));
     assert_fails(toy_fit(heard, "audio", &r, scratch("foreign"), &f, &err), BAL_E_EXISTS, "thesis.tex");
+    assert_ok(bal_make_dirs(scratch("own"), &err)); /* a recipe that somebody wrote is no sign of a run */
+    assert_ok(bal_file_write(scratch("own/recipe.yaml"), "train:\n  lr: 1\n", 15, &err));
+    assert_ok(bal_file_write(scratch("own/predictions.csv"), "x", 1, &err));
+    BalFitSpec spec = bal_fit_spec_default();
+    spec.recipe = r;
+    spec.dir = scratch("own");
+    for (int force = 0; force < 2; force++) {
+        spec.force = force;
+        assert_fails(bal_fit(heard, &spec, &f, &err), BAL_E_EXISTS, "recipe.yaml of somebody's own");
+        assert_true(bal_file_exists(scratch("own/predictions.csv")));
+    }
     assert_fails(toy_fit(heard, "odio", &r, scratch("x"), &f, &err), BAL_E_ARG, "audio");
     snprintf(r.train.model, sizeof r.train.model, "resnet19");
     assert_fails(toy_fit(heard, "audio", &r, scratch("x"), &f, &err), BAL_E_ARG, "resnet18");
