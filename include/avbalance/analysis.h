@@ -86,7 +86,7 @@ typedef BalStatus BalScoresFn(void *user, int64_t chunk, int worker, const BalSc
 BAL_API int bal_scores_workers(const BalScoresFile *f);
 BAL_API BAL_MUST_USE BalStatus bal_scores_scan(BalScoresFile *f, BalScoresFn *fn, void *user, BalError *err);
 
-/* ---- scores from run folders (see DESIGN.md 5 for what is in one) ---- */
+/* ---- scores from run folders (ARCHITECTURE.md says what is in one) ---- */
 /* u over epochs 1..epochs_used of each run. Runs of one seed and several folds are joined: a clip counts in those runs that did not
  * train on it (not NaN), and what several runs say of it is averaged. Seeds are then averaged; with at least two seeds in both
  * modalities the columns low, high, flip_rate and undecided appear (bal_seed_statistics over the seeds that both have).

@@ -106,7 +106,7 @@ BAL_API BAL_MUST_USE BalStatus bal_frames_prepare(const BalVisualRecipe *r, cons
                                                   BalError *err);
 BAL_API void bal_frames_reset(BalFrames *f);
 
-/* What a network is fed (methods.md 2.2). Part of the training recipe, not of the store: options "input.*". */
+/* What a network is fed. Part of the training recipe, not of the store: options "input.*". */
 typedef struct BalInputRecipe {
     int64_t image_size; /* H = W of the network's input */
     int64_t frames; /* K per clip, taken from those stored; 1 of each K segments (random in train, middle in test) */

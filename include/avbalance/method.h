@@ -1,4 +1,4 @@
-/* Learning methods: one const table per paper, hooks around a training step (methods.md 10.2).
+/* Learning methods: one const table per paper, hooks around a training step.
  *
  * The trainer (train.h) owns files, epochs and batches; a method owns what happens in between. It says which network it wants,
  * turns a batch into gradients, may edit the gradients, and says which logits are its answer. A NULL hook means what plain late
@@ -133,7 +133,7 @@ BAL_API BAL_MUST_USE BalStatus bal_method_put(struct BalWriter *w, const void *d
 BAL_API BAL_MUST_USE BalStatus bal_method_take(const struct BalMap *saved, size_t *at, void *data, size_t bytes,
                                                BalError *err);
 
-/* ---- what hooks may ask of the trainer (methods.md 10.1, S4 to S6) ----
+/* ---- what hooks may ask of the trainer ----
  * Where c->services is NULL, bal_method_log does nothing and the others fail with BAL_E_UNSUPPORTED. All but bal_method_log are for
  * epoch_begin and epoch_end only (BAL_E_ARG): inside an epoch its batches are under way. */
 typedef enum BalClipPart {

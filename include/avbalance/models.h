@@ -43,7 +43,7 @@ BAL_API void bal_fusion_encode_gated(BalGraph *g, const BalModelOps *encoder, Ba
 typedef struct BalFusionOps {
     const char *name, *summary, *paper;
     /* Layers under the scope that is set, from f as above to logits [1,n_classes]; alone[0], alone[1]: what audio, what visual alone
-     * says (methods.md 4.2), from the same weights and differentiable too. */
+     * says, from the same weights and differentiable too. */
     BalVal (*head)(BalGraph *g, const BalVal f[2], int n_classes, BalVal alone[2]);
 } BalFusionOps;
 /* The head's parameters under "head.", its outputs "logits", "logits_audio" and "logits_visual" [1,n_classes]. */

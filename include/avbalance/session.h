@@ -27,7 +27,7 @@ typedef struct BalSessionConfig {
 } BalSessionConfig;
 BAL_API BalSessionConfig bal_session_config_default(void);
 /* The graph must be finished and outlive the session. Weights: conv kaiming-normal fan-out, linear xavier-normal, biases 0,
- * bn 1 and 0 (methods.md 1.1), each tensor from its own stream. BAL_E_UNSUPPORTED: the backend lacks an op. */
+ * bn 1 and 0, each tensor from its own stream. BAL_E_UNSUPPORTED: the backend lacks an op. */
 BAL_API BAL_MUST_USE BalStatus bal_session_create(BalSession **out, const BalGraph *g, const BalSessionConfig *cfg,
                                                   BalError *err);
 BAL_API void bal_session_destroy(BalSession **s);
@@ -74,7 +74,7 @@ BAL_API BAL_MUST_USE BalStatus bal_session_param_set(BalSession *s, int i, const
 BAL_API BAL_MUST_USE BalStatus bal_session_grad_get(BalSession *s, int grad, int i, float *plain, BalError *err);
 BAL_API BAL_MUST_USE BalStatus bal_session_grad_set(BalSession *s, int grad, int i, const float *plain, BalError *err);
 
-/* Reductions over one parameter, in double, in a fixed order: what methods read (methods.md 10.1, S3). */
+/* Reductions over one parameter, in double, in a fixed order: what methods read. */
 typedef struct BalParamStats {
     double sum_g, sum_gg, sum_ww, dot;
     int64_t n;

@@ -1,7 +1,7 @@
 /* Training: recipe, one run (fit), and the set of runs that estimates modality discrepancy.
  *
  * A run trains one method on a store and, after every epoch, records how much probability the network gives to the true label of
- * every clip (eval mode, test transforms): the quantity whose mean over epochs is u (Xia et al. 2023, methods.md 3.1). */
+ * every clip (eval mode, test transforms): the quantity whose mean over epochs is u (Xia et al. 2023). */
 #ifndef AVBALANCE_TRAIN_H
 #define AVBALANCE_TRAIN_H
 

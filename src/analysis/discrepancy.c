@@ -1,4 +1,4 @@
-/* The estimate u and what several seeds say about d = u_a - u_v (Xia et al. 2023, section 2.1; methods.md 3.1). */
+/* The estimate u and what several seeds say about d = u_a - u_v (Xia et al. 2023, section 2.1). */
 #include <math.h>
 
 #include <avbalance/analysis.h>

@@ -89,7 +89,8 @@ static BalStatus run(BalCli *cli, BalError *err) {
 
 #define AT(field) .offset = offsetof(Clip, field)
 static const BalFlag flags[] = {
-    {"out", 'o', BAL_FLAG_STRING, "DIR", "folder of the clips and their manifest", AT(out), .required = true},
+    {"out", 'o', BAL_FLAG_STRING, "DIR", "folder of the clips and their manifest (required)", AT(out),
+     .required = true},
     {"grid", 0, BAL_FLAG_SWITCH, NULL, "one clip behind the other from 0 on, without looking for shots", AT(grid)},
     {"seconds", 0, BAL_FLAG_REAL, "S", "length of a clip where the list names none", AT(seconds), .def = "10",
      .min = 0.5, .max = 600},

@@ -12,7 +12,7 @@ typedef struct DatamapArgs {
 } DatamapArgs;
 
 static const BalFlag flags[] = {
-    {"out", 'o', BAL_FLAG_STRING, "FILE", "figure: .png, .svg or .pdf", .offset = offsetof(DatamapArgs, out),
+    {"out", 'o', BAL_FLAG_STRING, "FILE", "figure: .png, .svg or .pdf (required)", .offset = offsetof(DatamapArgs, out),
      .required = true},
     {"figure", 0, BAL_FLAG_ENUM, NULL, "spread against confidence, or the histogram of d per split",
      .offset = offsetof(DatamapArgs, figure), .def = "map", .choices = figures},

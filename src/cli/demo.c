@@ -102,7 +102,10 @@ static BalStatus estimate(BalCli *cli, const BalRecipe *recipe, const char *stor
     spec.recipe = *recipe;
     spec.dir = dir;
     spec.progress = cli->progress;
-    bal_cli_note(cli, "\n$ avbalance estimate %s --recipe demo -o %s", store_dir, dir);
+    char threads[32] = "", seed[32] = ""; /* what the run depends on, as it was given */
+    if (cli->threads_given) snprintf(threads, sizeof threads, " --threads %d", cli->threads);
+    if (cli->seed_given) snprintf(seed, sizeof seed, " --seed %lld", (long long)cli->seed);
+    bal_cli_note(cli, "\n$ avbalance estimate %s --recipe demo -o %s%s%s", store_dir, dir, threads, seed);
     BAL_TRY(bal_store_open(&store, store_dir, err));
     BalStatus rc = bal_estimate(store, &spec, bal_cli_run_done, cli, err);
     if (rc == BAL_OK) rc = bal_cli_scores(&spec, scores, &unscored, path, err);

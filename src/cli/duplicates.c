@@ -145,7 +145,7 @@ static BalStatus run(BalCli *cli, BalError *err) {
 
 #define AT(field) .offset = offsetof(Duplicates, field)
 static const BalFlag flags[] = {
-    {"out", 'o', BAL_FLAG_STRING, "DIR", "folder of the tables and of the manifest of what stays", AT(out),
+    {"out", 'o', BAL_FLAG_STRING, "DIR", "folder of the tables and of the manifest of what stays (required)", AT(out),
      .required = true},
     {"keep", 0, BAL_FLAG_STRING, "FILE", "ids that must stay, one per line", AT(keep)},
     {"labelled", 0, BAL_FLAG_STRING, "FILE", "ids whose labels people gave: of a group they stay rather than others",

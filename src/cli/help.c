@@ -27,8 +27,8 @@ void bal_help_program(BalText *out) {
         out,
         "\n`avbalance help COMMAND` or `avbalance COMMAND --help` says more; `avbalance --version` lists what is built "
         "in.\n"
-        "exit codes: 0 done, 1 failed, 2 wrong usage, 3 input rejected, 4 not in this build, 5 verification mismatch,\n"
-        "130 interrupted (the same command continues).\n");
+        "exit codes: 0 done, 1 failed, 2 wrong usage, 3 input rejected, 4 not in this build, 5 mismatch (a lock, a\n"
+        "certificate, a folder begun with other settings), 130 interrupted (the same command continues).\n");
 }
 
 static void help_value(BalText *out, const BalFlag *f) {

@@ -55,7 +55,8 @@ const BalCommand bal_cmd_lock = {
     .summary = "Write down a dataset, so that others can check theirs",
     .details =
         "The lock names every clip with the SHA-256 of its media file, what is in it, label, split, source video and\n"
-        "licence; nothing of time, host or place. `avbalance verify dataset.lock.json` compares.",
+        "licence; nothing of time, host or place. `avbalance verify dataset.lock.json` compares. A file\n"
+        "that is missing or cannot be decoded is refused: leave its clip out of MANIFEST.",
     .min_args = 1,
     .max_args = 1,
     .flags = flags,

@@ -219,7 +219,7 @@ static void more_help(BalText *out) {
 #define AT(field) .offset = offsetof(Score, field)
 static const BalFlag flags[] = {
     {"out", 'o', BAL_FLAG_STRING, "DIR", "folder for what is made (required)", AT(out)},
-    {"scorer", 's', BAL_FLAG_STRING, "NAME", "the network; `help` lists them", AT(scorer), .required = true},
+    {"scorer", 's', BAL_FLAG_STRING, "NAME", "the network; `help` lists them (required)", AT(scorer), .required = true},
     {"weights", 'w', BAL_FLAG_STRING, "FILE|RUN",
      "its weights: safetensors (import makes them of published checkpoints), or a run of train (required)",
      AT(weights)},

@@ -17,8 +17,10 @@ static BalStatus find_file(BalText *out, const char *path, BalError *err) {
         if (bal_file_exists(out->data)) return BAL_OK;
     }
     if (bal_is_dir(path))
-        return BAL_FAIL(err, BAL_E_FORMAT,
-                        "%s: has nothing to verify; select writes a certificate.json where it is asked for one", path);
+        return BAL_FAIL(
+            err, BAL_E_FORMAT,
+            "%s: has nothing to verify: no dataset.lock.json of `lock`, no certificate.json of `select --certificate`",
+            path);
     bal_text_add(out, path);
     return bal_text_ok(out, err);
 }

@@ -133,7 +133,9 @@ static BalStatus read_facts(void *user, const int64_t *clip, int64_t n, BalError
                         c->id);
     BAL_TRY(bal_sha256_file(path, c->sha256, err));
     BalStatus rc = bal_probe(path, NULL, &p, err);
-    if (rc < 0) return bal_error_add(err, rc, "clip \"%.100s\"", c->id);
+    if (rc < 0)
+        return bal_error_add(err, rc, "clip \"%.100s\"%s", c->id,
+                             rc == BAL_E_MEDIA ? ": leave it out of the manifest" : "");
     c->bytes = st.st_size;
     c->has_audio = p.audio.index >= 0;
     c->has_video = p.video.index >= 0;

@@ -62,7 +62,7 @@ BalStatus bal_session_params_open(BalSession *s, BalError *err) {
     return BAL_OK;
 }
 
-/* ---- first weights (methods.md 1.1) ---- */
+/* ---- first weights ---- */
 /* Standard deviation: kaiming-normal with fan-out for convolutions, xavier-normal for linear layers; 0: a constant. */
 static double init_std(const GraphParam *p, BalOpKind kind) {
     const BalShape *s = &p->is.shape;
@@ -146,7 +146,7 @@ BalStatus bal_session_grad_set(BalSession *s, int grad, int i, const float *plai
     return bal_session_pack(s, i, s->grad[grad] + s->place[i].at, plain, err);
 }
 
-/* ---- what methods read and change (methods.md 10.1, S3); padding is zero and so adds nothing ---- */
+/* ---- what methods read and change; padding is zero and so adds nothing ---- */
 BalStatus bal_session_stats(BalSession *s, int grad, int other, int i, BalParamStats *out, BalError *err) {
     BAL_TRY(check(s, grad, i, err));
     BAL_TRY(check(s, other, i, err));

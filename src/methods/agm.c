@@ -1,4 +1,4 @@
-/* Adaptive gradient modulation (AGM; Li et al., ICCV 2023); methods.md 9.1.
+/* Adaptive gradient modulation (AGM; Li et al., ICCV 2023).
  *
  * What a modality adds to the logits is its Shapley value: m_audio = (z - z_unheard + z_unseen) / 2, where z_unseen is the network's answer
  * with a blank picture and z_unheard with silence; the two add up to z. So the loss is the plain cross-entropy, but the gradient that

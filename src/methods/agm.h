@@ -1,4 +1,4 @@
-/* AGM's coefficients, apart from where logits come from (methods.md 9.1). */
+/* AGM's coefficients, apart from where logits come from. */
 #ifndef BAL_METHODS_AGM_H
 #define BAL_METHODS_AGM_H
 

@@ -1,4 +1,4 @@
-/* Adaptive mask subnetwork sampling (AMSS; Yang et al., TPAMI 2025); methods.md 9.7.
+/* Adaptive mask subnetwork sampling (AMSS; Yang et al., TPAMI 2025).
  *
  * After the plain backward sweep of late fusion, only some filters of each encoder are taught: drawn in proportion to their squared
  * gradient, more of them for the modality that says less about the label. The measure of that is an estimate of mutual information over the

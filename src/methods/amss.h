@@ -1,4 +1,4 @@
-/* AMSS' keep ratios and filters (methods.md 9.7). */
+/* AMSS' keep ratios and filters. */
 #ifndef BAL_METHODS_AMSS_H
 #define BAL_METHODS_AMSS_H
 

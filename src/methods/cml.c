@@ -1,4 +1,4 @@
-/* Calibrating multimodal learning (CML; Ma et al., ICML 2023); methods.md 9.11.
+/* Calibrating multimodal learning (CML; Ma et al., ICML 2023).
  *
  * A network should not become surer of its answer when a modality is taken away. In each epoch one modality, drawn at random, is removed by
  * leaving its columns out of the head (the bias stays whole), which takes no second pass; the answer without it is trained too, and where it

@@ -1,4 +1,4 @@
-/* CML's loss (methods.md 9.11). */
+/* CML's loss. */
 #ifndef BAL_METHODS_CML_H
 #define BAL_METHODS_CML_H
 

@@ -1,4 +1,4 @@
-/* Modality dropout: now and then a clip is trained on without its sound or without its picture (methods.md 9.9).
+/* Modality dropout: now and then a clip is trained on without its sound or without its picture.
  *
  * Which clip loses what depends on (seed, epoch, clip) alone. No clip loses both: such a draw is made again. What is left is not scaled up, and
  * nothing is dropped when clips are scored. */

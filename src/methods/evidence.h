@@ -1,4 +1,4 @@
-/* Subjective logic on class evidence, in double: what TMC's loss is made of (methods.md 8). */
+/* Subjective logic on class evidence, in double: what TMC's loss is made of. */
 #ifndef BAL_METHODS_EVIDENCE_H
 #define BAL_METHODS_EVIDENCE_H
 

@@ -1,4 +1,4 @@
-/* Gradient-Blending (Wang et al., CVPR 2020); methods.md 6.
+/* Gradient-Blending (Wang et al., CVPR 2020).
  *
  * Two encoders with three heads (sound, picture, both), trained with a weighted sum of their cross-entropies; the joint head answers.
  * A model that overfits fast for what it gains in generalisation gets a small weight: by the overfitting-to-generalisation ratio,

@@ -1,4 +1,4 @@
-/* The greedy learner, re-balanced by conditional learning speed (Wu et al., ICML 2022); methods.md 7.
+/* The greedy learner, re-balanced by conditional learning speed (Wu et al., ICML 2022).
  *
  * Two encoders that gate each other (MMTM), each with a head; both heads are trained and their mean answers. A branch whose gates learn
  * faster than its encoder leans on the other modality: for a while its gates are held at their means over past batches, so that it

@@ -1,4 +1,4 @@
-/* The greedy learner's schedule and rates, apart from networks (methods.md 7.2 to 7.4). Side 0 is sound, side 1 picture. */
+/* The greedy learner's schedule and rates, apart from networks. Side 0 is sound, side 1 picture. */
 #ifndef BAL_METHODS_GREEDY_H
 #define BAL_METHODS_GREEDY_H
 

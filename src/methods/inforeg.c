@@ -1,4 +1,4 @@
-/* Information regulation (InfoReg; Huang et al., CVPR 2025); methods.md 9.15.
+/* Information regulation (InfoReg; Huang et al., CVPR 2025).
  *
  * While a network is young, its information about the data grows fast, and a modality that is learnt quickly then leaves the other nothing to
  * learn. In this window, which the growth of the audio encoder's Fisher trace tells (as in the published code, which looks at this

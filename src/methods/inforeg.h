@@ -1,4 +1,4 @@
-/* InfoReg's window and strength (methods.md 9.15). */
+/* InfoReg's window and strength. */
 #ifndef BAL_METHODS_INFOREG_H
 #define BAL_METHODS_INFOREG_H
 

@@ -1,4 +1,4 @@
-/* Late fusion: two encoders that meet in the head, trained with the cross-entropy of the fused logits (methods.md 4.2).
+/* Late fusion: two encoders that meet in the head, trained with the cross-entropy of the fused logits.
  *
  * These are the baselines; "concat" is what the field calls vanilla late fusion. They need no hook. The encoders' parameters carry the
  * model's own names under "audio." and "visual.". */

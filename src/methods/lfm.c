@@ -1,4 +1,4 @@
-/* Facilitating multimodal classification via dynamically learning modality gap (LFM; Yang et al., NeurIPS 2024); methods.md 9.6.
+/* Facilitating multimodal classification via dynamically learning modality gap (LFM; Yang et al., NeurIPS 2024).
  *
  * A head per modality, whose logits are averaged. Besides the cross-entropy of the average, the two answers are drawn together, strongly at
  * first and less and less: the weight of the cross-entropy, 1 minus that of the alignment, follows the curve that the authors

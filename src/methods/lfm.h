@@ -1,4 +1,4 @@
-/* LFM's alignment and its curve (methods.md 9.6). */
+/* LFM's alignment and its curve. */
 #ifndef BAL_METHODS_LFM_H
 #define BAL_METHODS_LFM_H
 

@@ -1,4 +1,4 @@
-/* Multimodal learning with alternating unimodal adaptation (MLA; Zhang et al., CVPR 2024); methods.md 9.3.
+/* Multimodal learning with alternating unimodal adaptation (MLA; Zhang et al., CVPR 2024).
  *
  * One head serves both modalities, and each batch is two steps: first the sound's encoder and the head, then the picture's with the head as the
  * first step left it. So that the second does not undo what the first taught, the head's gradient is turned away from the features that it has

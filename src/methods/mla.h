@@ -1,4 +1,4 @@
-/* MLA's projection of the shared head's gradient and its dynamic fusion (methods.md 9.3). */
+/* MLA's projection of the shared head's gradient and its dynamic fusion. */
 #ifndef BAL_METHODS_MLA_H
 #define BAL_METHODS_MLA_H
 

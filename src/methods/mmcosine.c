@@ -1,4 +1,4 @@
-/* MMCosine (Xu et al., ICASSP 2023); methods.md 9.12.
+/* MMCosine (Xu et al., ICASSP 2023).
  *
  * Each modality's logits are the cosines of its features and its class weights, times a scale, without a bias, so that neither length can win
  * the fusion for one of them; the two are added, in training and in scoring. The linear layers give the dot products; lengths are

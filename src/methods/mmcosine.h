@@ -1,4 +1,4 @@
-/* MMCosine's logits and their gradient (methods.md 9.12), one modality: features f [n,d], weight w [c,d], dot = f w^T [n,c]. */
+/* MMCosine's logits and their gradient, one modality: features f [n,d], weight w [c,d], dot = f w^T [n,c]. */
 #ifndef BAL_METHODS_MMCOSINE_H
 #define BAL_METHODS_MMCOSINE_H
 

@@ -1,4 +1,4 @@
-/* MMPareto (Wei and Hu, ICML 2024); methods.md 9.4.
+/* MMPareto (Wei and Hu, ICML 2024).
  *
  * A joint head and one per modality. Each encoder gets two gradients, of the joint loss and of its modality's own; where they conflict
  * over the whole encoder, they are weighed so that the merged step helps both (the point of least norm between them). Every

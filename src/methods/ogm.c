@@ -1,4 +1,4 @@
-/* OGM and OGM-GE: on-the-fly gradient modulation with generalisation enhancement (Peng et al., CVPR 2022); methods.md 5.
+/* OGM and OGM-GE: on-the-fly gradient modulation with generalisation enhancement (Peng et al., CVPR 2022).
  *
  * Each step compares how sure each modality alone is of the true labels (sums over the batch, from the head's split logits) and slows the
  * encoder of the surer one down: its convolutions' gradients are multiplied by k, before momentum and weight decay. GE adds Gaussian

@@ -1,4 +1,4 @@
-/* On-the-fly prediction modulation (OPM; Wei et al., TPAMI 2024); methods.md 9.8.
+/* On-the-fly prediction modulation (OPM; Wei et al., TPAMI 2024).
  *
  * The modality that is surer of the true labels has its features dropped from some clips of some batches, so that the other must answer.
  * What is left is scaled up by 1 / (1 - theta), theta being the share that is expected to be lost. Of two modalities only one is surer, so no

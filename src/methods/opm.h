@@ -1,4 +1,4 @@
-/* OPM's drop rates (methods.md 9.8). */
+/* OPM's drop rates. */
 #ifndef BAL_METHODS_OPM_H
 #define BAL_METHODS_OPM_H
 

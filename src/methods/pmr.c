@@ -1,4 +1,4 @@
-/* Prototypical modal rebalance (PMR; Fan et al., CVPR 2023); methods.md 9.2.
+/* Prototypical modal rebalance (PMR; Fan et al., CVPR 2023).
  *
  * A prototype of a class is the mean of a modality's features over its clips. Softmax over minus the distances from the prototypes is what a
  * modality alone would answer; the one whose summed score over the batch is lower gets a second loss, the cross-entropy of that answer,

@@ -1,4 +1,4 @@
-/* PMR's comparison of features with class prototypes (methods.md 9.2). */
+/* PMR's comparison of features with class prototypes. */
 #ifndef BAL_METHODS_PMR_H
 #define BAL_METHODS_PMR_H
 

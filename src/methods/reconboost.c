@@ -1,4 +1,4 @@
-/* ReconBoost (Hua et al., ICML 2024); methods.md 9.5.
+/* ReconBoost (Hua et al., ICML 2024).
  *
  * Alternating boosting: in each stage one modality is the learner, sound first. For some epochs its encoder and the head that both share
  * learn most from the clips of which the other is unsure; then, for some more, all learn the cross-entropy of the ensemble

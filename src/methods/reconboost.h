@@ -1,4 +1,4 @@
-/* ReconBoost's first loss (methods.md 9.5). */
+/* ReconBoost's first loss. */
 #ifndef BAL_METHODS_RECONBOOST_H
 #define BAL_METHODS_RECONBOOST_H
 

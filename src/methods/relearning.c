@@ -1,4 +1,4 @@
-/* Diagnosing and re-learning (Wei et al., ECCV 2024); methods.md 9.13.
+/* Diagnosing and re-learning (Wei et al., ECCV 2024).
  *
  * Plain late fusion, but now and then each encoder is examined: its features of train and of validation clips are clustered, and where the
  * clusters match the labels much better in training than in validation, the encoder has learnt too much by heart. It is then moved

@@ -1,4 +1,4 @@
-/* Diagnosing & Re-learning's measures (methods.md 9.13). */
+/* Diagnosing & Re-learning's measures. */
 #ifndef BAL_METHODS_RELEARNING_H
 #define BAL_METHODS_RELEARNING_H
 

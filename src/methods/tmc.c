@@ -1,4 +1,4 @@
-/* Trusted multi-view classification (TMC) and its successor with a pseudo view (ETMC); methods.md 8.
+/* Trusted multi-view classification (TMC) and its successor with a pseudo view (ETMC).
  *
  * Each modality is a view whose head gives evidence for the classes; the opinions are combined by Dempster's rule, and all of them are
  * trained. ETMC adds the concatenated features as a third view. The weight lambda of the term that takes evidence from wrong classes

@@ -1,4 +1,4 @@
-/* Uni-modal teacher (UMT; Du et al., ICML 2023); methods.md 9.10.
+/* Uni-modal teacher (UMT; Du et al., ICML 2023).
  *
  * Late fusion whose encoders are also drawn to what the best unimodal encoders make of the same clip: lambda times the mean squared
  * distance of the features, per modality. The teachers are frozen copies of the encoder, in eval mode always, whose weights come from the

@@ -1,4 +1,4 @@
-/* One modality alone: encoder, global mean, linear head, cross-entropy (methods.md 4.1).
+/* One modality alone: encoder, global mean, linear head, cross-entropy.
  *
  * These two are what modality discrepancy is measured with, and the baselines that every fusion must beat. They need no hook:
  * the defaults train them. The encoder's parameters carry the model's own names ("layer1.0.conv1.weight", "fc.weight"), so that

@@ -1,4 +1,4 @@
-/* Sample-level modality valuation and re-sampling (Wei et al., CVPR 2024); methods.md 9.14.
+/* Sample-level modality valuation and re-sampling (Wei et al., CVPR 2024).
  *
  * After each epoch from the warm-up's last on, every train clip is answered from both modalities and from each alone (the other's
  * features zeroed, in one pass, as the head is linear). What a modality contributes to a clip is its Shapley value with a right

@@ -1,4 +1,4 @@
-/* Sample-level valuation's table (methods.md 9.14). */
+/* Sample-level valuation's table. */
 #ifndef BAL_METHODS_VALUATION_H
 #define BAL_METHODS_VALUATION_H
 

@@ -1,4 +1,4 @@
-/* Audio-visual networks: two encoders, and the heads of late fusion (methods.md 4.2, after the code of Peng et al. 2022).
+/* Audio-visual networks: two encoders, and the heads of late fusion (after the code of Peng et al. 2022).
  *
  * Every head also says what each modality alone contributes, from the same weights: methods balance by it, and no table of a fused
  * model can be read without it. For concat and sum the fused logits are the sum of two terms; for FiLM and gated, where they are not,

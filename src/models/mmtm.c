@@ -1,6 +1,6 @@
 /* Multimodal transfer: gates by which the encoders of sound and picture hear of each other between their stages.
  *
- * Vaezi Joze et al. 2020 in the form of Wu et al. 2022 (methods.md 7.1): a plain sigmoid, no residual. Both the vectors that are squeezed
+ * Vaezi Joze et al. 2020 in the form of Wu et al. 2022: a plain sigmoid, no residual. Both the vectors that are squeezed
  * and the gates can be replaced from outside, keep * computed + set, which is all that freezing a gate and cutting the flow
  * across take. A gate acts on all rows of a clip, so on all of its frames. */
 #include <avbalance/models.h>

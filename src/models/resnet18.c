@@ -1,7 +1,7 @@
 /* ResNet-18 (He et al. 2016) with torchvision's layout and parameter names, without its final linear layer.
  *
  * Stem 7x7/2, batch norm, ReLU, 3x3/2 max pool; four stages of two basic blocks, 64 128 256 512 channels; mean over space and over
- * the rows (frames) of a clip. Frames are folded into the batch, so they share weights and batch statistics (methods.md 1.3).
+ * the rows (frames) of a clip. Frames are folded into the batch, so they share weights and batch statistics.
  * Any number of input channels: 1 for spectrograms and grey frames, 3 for colour. */
 #include <avbalance/models.h>
 #include <stdio.h>

@@ -15,5 +15,6 @@
 5	-	it has been edited	sed 's/"cat"/"cow"/' dataset.lock.json >e.json; $A verify e.json
 3	-	states nothing that can be verified	echo '{"schema": "avbalance/split/1"}' >s.json; $A verify s.json
 1	-	b.mp4	rm b.mp4; $A lock m.csv -o n.json
+3	-	leave it out	echo broken >b.mp4; $A lock m.csv -o n.json; code=$?; rm b.mp4; exit $code
 0	-	*	ls n.json 2>/dev/null; true
 0	"schema": "avbalance/locked/1"	-	cd there; $A lock m.csv -f --json

@@ -6,7 +6,10 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 fail() { echo "FAILED: $*" >&2; exit 1; }
 
-"$avbalance" demo -o "$dir/d" --clips 200 --json -q >"$dir/out.json" || fail "demo exits with $?"
+"$avbalance" demo -o "$dir/d" --clips 200 --json --threads 2 --progress none >"$dir/out.json" 2>"$dir/said" || fail "demo exits with $?"
+# what it says it runs is what it runs: given again, the estimate is already done
+sed -n 's/^\$ avbalance\( estimate.* --threads 2\)$/"$avbalance"\1/p' "$dir/said" >"$dir/again"
+(. "$dir/again") 2>&1 | grep -q '(already done)' || fail "the demo prints another estimate than its own"
 
 [ "$(grep -c . "$dir/d/estimate/scores.csv")" -eq 201 ] || fail "scores.csv has not one row per good clip"
 [ "$(grep -c '^broken-' "$dir/d/store/rejected.csv")" -eq 6 ] || fail "not every broken file is in rejected.csv"

@@ -210,7 +210,7 @@ static void first_weights(void **state) {
         for (int k = 0; k < p->shape.rank; k++) n *= p->shape.dim[k];
         count += n;
     }
-    assert_int_equal(count, 11176512); /* methods.md 1.3 */
+    assert_int_equal(count, 11176512); /* torchvision's without the last layer */
     assert_fails(bal_model_find(&model, "resnet", &err), BAL_E_ARG, "resnet18");
     bal_session_destroy(&s);
     bal_graph_destroy(&g);
