@@ -280,9 +280,7 @@ static BalStatus check(const Compare *c, BalError *err) {
         BalFitSpec fit = c->run[i].fit;
         for (int m = 0; m < fit.n_init; m++)
             if (!bal_file_exists(strchr(fit.init[m], '=') + 1)) fit.n_init = 0; /* not trained yet */
-        BalStatus rc = bal_fit_check(c->store, &fit, err);
-        if (rc == BAL_E_MISMATCH && err) return err->code = BAL_E_EXISTS; /* DIR is not of these settings */
-        BAL_TRY(rc);
+        BAL_TRY(bal_fit_check(c->store, &fit, err));
     }
     return BAL_OK;
 }

@@ -104,8 +104,8 @@ refused 3 'the store has no clip "nobody"' "$dir/store" -m concat -o new --score
 sed '3d; s/,low,/,high,/' scores.csv >other.csv
 refused 3 'has the label "high", in the store "low"' "$dir/store" -m concat -o new --scores other.csv --split all
 refused 2 'give a number between 0 and 1' "$dir/store" -m concat -o new -t 2
-refused 2 'begun with "train.epochs: 3", now it is "train.epochs: 4"' "$dir/store" -m concat --epochs 4 -o "$dir/whole/d"
-refused 2 'begun with "train.threads: 1", now it is "train.threads: 2"' "$dir/store" -m concat --run-threads 2 -o "$dir/whole/d"
+refused 5 'begun with "train.epochs: 3", now it is "train.epochs: 4"' "$dir/store" -m concat --epochs 4 -o "$dir/whole/d"
+refused 5 'begun with "train.threads: 1", now it is "train.threads: 2"' "$dir/store" -m concat --run-threads 2 -o "$dir/whole/d"
 refused 2 'holds no comparison \(found ' "$dir/store" -m concat -o "$dir/bad"
 mkdir -p cross/audio-seed0-fold0
 echo id,fold >cross/folds.csv
