@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/file.h"
+#include "base/file_set.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "dataset/manifest.h"
@@ -26,17 +26,12 @@ static BalStatus needs_class_list(const BalManifest *m, bool *needs, BalError *e
     return BAL_OK;
 }
 
-static BalStatus save_classes(const BalManifest *m, const char *path, BalError *err) {
-    BalText out = {0};
-    BalJsonOut json = bal_json_out(&out, true);
+static void put_classes(const BalManifest *m, BalText *out) {
+    BalJsonOut json = bal_json_out(out, true);
     bal_json_open(&json, NULL, '[');
     for (int k = 0; k < m->n_classes; k++) bal_json_add_text(&json, NULL, m->classes[k]);
     bal_json_close(&json, ']');
-    bal_text_char(&out, '\n');
-    BalStatus rc = bal_text_ok(&out, err);
-    if (rc == BAL_OK) rc = bal_file_write(path, out.data, out.len, err);
-    bal_text_reset(&out);
-    return rc;
+    bal_text_char(out, '\n');
 }
 
 BalStatus bal_manifest_prefix(const BalManifest *m, const char *folder, BalText *out, BalError *err) {
@@ -47,57 +42,63 @@ BalStatus bal_manifest_prefix(const BalManifest *m, const char *folder, BalText 
     return bal_text_ok(out, err);
 }
 
-static BalStatus media_prefix(BalText *out, const BalManifest *m, const char *path, BalError *err) {
-    BalText folder = {0};
-    const char *slash = strrchr(path, '/');
-    bal_text_add_n(&folder, slash ? path : ".", slash ? (size_t)(slash - path + (slash == path)) : 1);
-    BalStatus rc = bal_text_ok(&folder, err);
-    if (rc == BAL_OK) rc = bal_manifest_prefix(m, folder.data, out, err);
-    bal_text_reset(&folder);
-    return rc;
-}
-
 static void seconds(BalText *out, double v) {
     bal_text_char(out, ',');
     if (!isnan(v)) bal_text_real(out, v);
 }
 
-BalStatus bal_manifest_save(const BalManifest *m, const char *path, BalError *err) {
-    BalText out = {0}, prefix = {0}, media = {0}, classes = {0};
-    BalStatus rc = BAL_OK;
-    bool list;
-    BAL_TRY_OR(fail, media_prefix(&prefix, m, path, err));
-    BAL_TRY_OR(fail, needs_class_list(m, &list, err));
-    bal_text_add(&out, "id,media,label,split,start,duration,source\n");
+static BalStatus put_clips(const BalManifest *m, const char *folder, BalText *out, BalError *err) {
+    BalText prefix = {0}, media = {0};
+    BalStatus rc;
+    BAL_TRY_OR(fail, bal_manifest_prefix(m, folder, &prefix, err));
+    bal_text_add(out, "id,media,label,split,start,duration,source\n");
     for (int64_t i = 0; i < m->n; i++) {
         const BalClip *c = &m->clip[i];
         bal_text_clear(&media);
         bal_path_join(&media, bal_text_str(&prefix), c->media);
         BAL_TRY_OR(fail, bal_text_ok(&media, err));
-        bal_csv_quote(&out, c->id);
-        bal_text_char(&out, ',');
-        bal_csv_quote(&out, bal_text_str(&media));
-        bal_text_char(&out, ',');
-        bal_csv_quote(&out, c->label < 0 ? "" : m->classes[c->label]);
-        bal_text_f(&out, ",%s", bal_split_name(c->split));
-        seconds(&out, c->start_s);
-        seconds(&out, c->duration_s);
-        bal_text_char(&out, ',');
-        bal_csv_quote(&out, c->source);
-        bal_text_char(&out, '\n');
+        bal_csv_quote(out, c->id);
+        bal_text_char(out, ',');
+        bal_csv_quote(out, bal_text_str(&media));
+        bal_text_char(out, ',');
+        bal_csv_quote(out, c->label < 0 ? "" : m->classes[c->label]);
+        bal_text_f(out, ",%s", bal_split_name(c->split));
+        seconds(out, c->start_s);
+        seconds(out, c->duration_s);
+        bal_text_char(out, ',');
+        bal_csv_quote(out, c->source);
+        bal_text_char(out, '\n');
     }
-    BAL_TRY_OR(fail, bal_text_ok(&out, err));
-    bal_text_f(&classes, "%s.classes.json", path);
-    BAL_TRY_OR(fail, bal_text_ok(&classes, err));
-    if (list)
-        BAL_TRY_OR(fail, save_classes(m, classes.data, err));
-    else if (bal_file_exists(classes.data))
-        BAL_TRY_OR(fail, bal_remove_tree(classes.data, err)); /* of an older manifest */
-    BAL_TRY_OR(fail, bal_file_write(path, out.data, out.len, err));
 fail:
-    bal_text_reset(&out);
     bal_text_reset(&prefix);
     bal_text_reset(&media);
+    return rc;
+}
+
+BalStatus bal_manifest_save(const BalManifest *m, const char *path, BalError *err) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    BalText folder = {0}, list = {0}, classes = {0}, clips = {0};
+    BalFileSet set = {0};
+    bool needs;
+    BalStatus rc;
+    bal_text_add_n(&folder, slash ? path : ".", slash ? (size_t)(slash - path + (slash == path)) : 1);
+    bal_text_f(&list, "%s.classes.json", name);
+    BAL_TRY_OR(fail, bal_text_ok(&folder, err));
+    BAL_TRY_OR(fail, bal_text_ok(&list, err));
+    BAL_TRY_OR(fail, needs_class_list(m, &needs, err));
+    BAL_TRY_OR(fail, put_clips(m, folder.data, &clips, err));
+    set.dir = folder.data;
+    if (needs) {
+        put_classes(m, &classes);
+        BAL_TRY_OR(fail, bal_file_set_add(&set, list.data, &classes, err));
+    } else
+        bal_file_set_without(&set, list.data); /* of an older manifest */
+    rc = bal_file_set_add(&set, name, &clips, err);
+fail:
+    rc = bal_file_set_end(&set, rc, err);
+    bal_text_reset(&folder);
+    bal_text_reset(&list);
     bal_text_reset(&classes);
+    bal_text_reset(&clips);
     return rc;
 }

@@ -697,7 +697,7 @@ BalStatus bal_run_read_result(const char *dir, BalFitResult *out, BalError *err)
     BalStatus rc = bal_path_in(&path, dir, "run.json", err);
     if (rc == BAL_OK) rc = bal_json_load(&j, path.data, err);
     bal_text_reset(&path);
-    if (rc < 0) return bal_error_add(err, rc, "remove the file to write it again");
+    if (rc < 0) return bal_error_add(err, rc, "without the file the run is trained again");
     *out = (BalFitResult){
         .n = bal_json_int(bal_json_get(j, "n"), 0),
         .n_train = bal_json_int(bal_json_get(j, "n_train"), 0),

@@ -27,10 +27,11 @@ static BalStatus keep(BalRun *run, int64_t clip, int label, const float *z, cons
     for (int k = 0; k < c; k++) {
         s->logits[clip * c + k] = z[k];
         if (!isfinite(z[k]))
-            return BAL_FAIL(err, BAL_E_NUMERIC,
-                            "epoch %lld gives clip %s a logit that is not finite; lower train.lr (now %g)%s",
-                            (long long)run->at.epoch + 1, bal_store_id(run->store, clip), run->recipe.train.lr,
-                            run->recipe.train.dtype == BAL_BF16 ? " or use train.dtype=f32" : "");
+            return BAL_FAIL(
+                err, BAL_E_NUMERIC,
+                "epoch %lld gives clip %s a logit that is not finite; lower train.lr (now %g)%s, and give -f",
+                (long long)run->at.epoch + 1, bal_store_id(run->store, clip), run->recipe.train.lr,
+                run->recipe.train.dtype == BAL_BF16 ? " or use train.dtype=f32" : "");
     }
     bool right = bal_top(z, c) == label;
     s->confidence[clip] = p[label];
