@@ -400,13 +400,32 @@ static BalStatus check_folder(const BalBuilding *b, BalError *err) {
     return BAL_FAIL(err, BAL_E_EXISTS, "%s holds something else than a build; name another folder", b->dir);
 }
 
+/* What a killed call had not finished writing, in the folder and in those of the stages. */
+static BalStatus sweep(const char *dir, BalError *err) {
+    BalText path = {0};
+    char **names = NULL;
+    int n = 0;
+    BAL_TRY(bal_sweep_tmp(dir, err));
+    BAL_TRY(bal_list_dir(dir, &names, &n, err));
+    BalStatus rc = BAL_OK;
+    for (int i = 0; i < n && rc >= 0; i++) {
+        bal_text_clear(&path);
+        bal_path_join(&path, dir, names[i]);
+        rc = bal_text_ok(&path, err);
+        if (rc >= 0 && bal_is_dir(path.data)) rc = bal_sweep_tmp(path.data, err);
+    }
+    bal_names_free(names, n);
+    bal_text_reset(&path);
+    return rc;
+}
+
 BalStatus bal_build(const BalBuildSpec *spec, BalError *err) {
     const BalBuilding b = {.spec = spec, .recipe = spec->recipe, .dir = spec->dir};
     int lock = -1;
     BAL_TRY(bal_make_dirs(spec->dir, err));
     BalStatus rc = bal_lock_dir(spec->dir, &lock, err);
     if (rc >= 0) rc = check_folder(&b, err);
-    if (rc >= 0) rc = bal_sweep_tmp(spec->dir, err);
+    if (rc >= 0) rc = sweep(spec->dir, err);
     if (rc >= 0) rc = run_stages(&b, err);
     bal_unlock_dir(&lock);
     return rc;

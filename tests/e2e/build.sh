@@ -66,6 +66,7 @@ for k in 1 2 3 4 5 6 7 8 9 10; do
     wait "$pid" 2>/dev/null || true
 done
 [ "$kills" -gt 2 ] || fail "never killed in time"
+for folder in out out/*/; do : >"$folder/half.json.tmp-999999999"; done # what a kill while a stage writes its files leaves
 "$avbalance" build recipe.yaml -o out -q --threads 1 >/dev/null
 sums out >killed
 diff whole killed || fail "other bytes after $kills kills"
