@@ -145,8 +145,8 @@ typedef struct BalSplitResult {
 } BalSplitResult;
 /* Write DIR/<split>-audio-preferred.txt, -visual-preferred.txt and per threshold T -audio-dominated-<T>.txt and
  * -visual-dominated-<T>.txt: one id per line, in byte order (LC_ALL=C sort). Thresholds lie in (0,1). dir NULL: count only.
- * Once all lists are on the disk, the lists that DIR/split.json names go, and it with them, before the new ones come: the caller
- * writes it last, so that where it stands the lists beside it are its own.
+ * Last comes DIR/split.json with the counts. An older one goes, with the lists that it names, once all new lists are on the disk and
+ * before the first is put in place: where it stands, the lists beside it are its own.
  * d is u_audio - u_visual in double, compared with T in double. Memory: about 5 bytes per row more than its id. */
 BAL_API BAL_MUST_USE BalStatus bal_split_file(BalSplitResult *out, const char *path, const BalScoresSpec *spec,
                                               const double *threshold, int n_thresholds, const char *dir,

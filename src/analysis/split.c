@@ -18,6 +18,7 @@
 
 #include "analysis/scores_file.h"
 #include "analysis/id_sort.h"
+#include "analysis/split.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -63,6 +64,7 @@ typedef struct Split {
     BalWriter **list;     /* [n_lists] split-major: audio-preferred, visual-preferred, then two per threshold */
     int n_lists;
     const char *dir;
+    BalText marker;      /* DIR/split.json */
     atomic_bool doubled; /* two ids are equal */
 } Split;
 
@@ -352,13 +354,13 @@ static BalStatus open_lists(Split *s, BalError *err) {
 
 /* The lists that an older split.json names, which would pass for those of this table, and then the file itself: it says that
  * lists are complete. */
-static BalStatus remove_older(const char *dir, BalError *err) {
-    BalText marker = {0}, path = {0};
+static BalStatus remove_older(const char *dir, const char *marker, BalError *err) {
+    BalText path = {0};
     BalJson *older = NULL;
     BalStatus rc;
-    bal_path_join(&marker, dir, "split.json");
-    BAL_TRY_OR(done, bal_text_ok(&marker, err));
-    if (bal_json_load(&older, marker.data, NULL) < 0) older = NULL; /* none, or not ours: it names no list */
+    rc = bal_json_load(&older, marker, err);
+    if (rc == BAL_E_NOMEM) goto done;
+    if (rc < 0) older = NULL; /* none, or not ours: it names no list */
     const BalJson *splits = bal_json_get(older, "splits"), *thresholds = bal_json_get(older, "thresholds");
     double threshold[BAL_SPLIT_MAX_THRESHOLDS];
     int n = 0;
@@ -371,11 +373,10 @@ static BalStatus remove_older(const char *dir, BalError *err) {
             BAL_TRY_OR(done, bal_remove_tree(path.data, err));
         }
     }
-    rc = bal_remove_tree(marker.data, err);
+    rc = bal_remove_tree(marker, err);
 done:
     bal_json_free(&older);
     bal_text_reset(&path);
-    bal_text_reset(&marker);
     return rc;
 }
 
@@ -396,8 +397,18 @@ static BalStatus write_lists(Split *s, BalError *err) {
     BAL_TRY(bal_parallel(s->f->threads < AHEAD ? s->f->threads : AHEAD, s->borders.n + 1, AHEAD, make_output,
                          write_output, s, err));
     BAL_TRY(bal_parallel(4, s->n_lists, s->n_lists, sync_list, NULL, s, err));
-    BAL_TRY(remove_older(s->dir, err));
+    BAL_TRY(remove_older(s->dir, s->marker.data, err));
     return bal_parallel(4, s->n_lists, s->n_lists, commit_list, NULL, s, err);
+}
+
+/* Last: where it stands, the lists beside it are its own. */
+static BalStatus write_marker(const Split *s, const BalSplitResult *r, BalError *err) {
+    BalText json = {0};
+    bal_split_json(&json, r);
+    BalStatus rc = bal_text_ok(&json, err);
+    if (rc >= 0) rc = bal_file_write(s->marker.data, json.data, json.len, err);
+    bal_text_reset(&json);
+    return rc;
 }
 
 /* Borders of the buckets from a sample of the ids. */
@@ -450,6 +461,7 @@ static void split_reset(Split *s) {
     bal_free(s->output);
     bal_free(s->list);
     bal_id_borders_reset(&s->borders);
+    bal_text_reset(&s->marker);
     pthread_mutex_destroy(&s->lock);
     bal_scores_close(&s->f);
 }
@@ -477,13 +489,18 @@ BalStatus bal_split_file(BalSplitResult *out, const char *path, const BalScoresS
     BAL_TRY_OR(done, bal_alloc(&s.scratch, (size_t)s.f->threads, sizeof *s.scratch, err));
     for (int w = 0; w < s.f->threads; w++) s.scratch[w].last_split = -1;
     s.f->finds_doubled = dir && !s.f->only_split; /* rows that are left out are not sorted */
-    if (dir) BAL_TRY_OR(done, choose_borders(&s, err));
+    if (dir) {
+        bal_path_join(&s.marker, dir, "split.json");
+        BAL_TRY_OR(done, bal_text_ok(&s.marker, err));
+        BAL_TRY_OR(done, choose_borders(&s, err));
+    }
     for (int w = 0; w < s.f->threads; w++)
         BAL_TRY_OR(done, bal_alloc(&s.scratch[w].bytes, (size_t)s.borders.n + 1, sizeof(uint32_t), err));
     BAL_TRY_OR(done, bal_scores_scan(s.f, take_rows, &s, err));
     if (dir) rc = write_lists(&s, err);
     if (s.doubled) rc = name_doubled(&s, err);
     if (rc >= 0) finish_counts(&s, out);
+    if (rc >= 0 && dir) rc = write_marker(&s, out, err);
 done:
     split_reset(&s);
     return rc;

@@ -25,7 +25,6 @@
 #include "base/mem.h"
 #include "cli/command.h"
 #include "cli/demo_clips.h"
-#include "cli/split.h"
 #include "cli/summary.h"
 #include "cli/train.h"
 
@@ -149,7 +148,6 @@ static BalStatus subsets(const BalCli *cli, const char *scores_path, BalError *e
     if (rc == BAL_OK) {
         bal_cli_note(cli, "$ avbalance split %s --threshold 0.2 --threshold 0.4 -o %s", scores_path, dir.data);
         rc = bal_split_file(r, scores_path, &(BalScoresSpec){.threads = cli->threads}, thresholds, 2, dir.data, err);
-        if (rc == BAL_OK) rc = bal_cli_split_save(r, dir.data, err);
     }
     bal_free(r);
     bal_text_reset(&dir);

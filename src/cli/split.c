@@ -1,10 +1,9 @@
 /* avbalance split: id lists of the preferred and dominated subsets. */
 #include <stdio.h>
 
+#include "analysis/split.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "cli/scores_flags.h"
-#include "cli/split.h"
 
 typedef struct SplitArgs {
     BalScoresFlags scores;
@@ -19,50 +18,6 @@ static const BalFlag flags[] = {
      .offset = offsetof(SplitArgs, threshold)},
     BAL_SCORES_FLAGS(SplitArgs),
     {0}};
-
-static void add_counts(BalJsonOut *o, const BalSplitResult *r, const BalSubsetCounts *c) {
-    bal_json_add_int(o, "n", c->n);
-    bal_json_add_int(o, "audio_preferred", c->audio_preferred);
-    bal_json_add_int(o, "visual_preferred", c->visual_preferred);
-    bal_json_add_int(o, "ties", c->ties);
-    bal_json_open(o, "thresholds", '[');
-    for (int t = 0; t < r->n_thresholds; t++) {
-        bal_json_open(o, NULL, '{');
-        bal_json_add_real(o, "t", r->threshold[t]);
-        bal_json_add_int(o, "audio_dominated", c->audio_dominated[t]);
-        bal_json_add_int(o, "visual_dominated", c->visual_dominated[t]);
-        bal_json_close(o, '}');
-    }
-    bal_json_close(o, ']');
-}
-
-static void write_json(BalText *out, const BalSplitResult *r) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/split/1");
-    add_counts(&o, r, &r->all);
-    bal_json_open(&o, "splits", '{');
-    for (int s = 0; s < r->n_splits; s++) {
-        bal_json_open(&o, r->split[s], '{');
-        add_counts(&o, r, &r->count[s]);
-        bal_json_close(&o, '}');
-    }
-    bal_json_close(&o, '}');
-    bal_json_close(&o, '}');
-    bal_text_char(out, '\n');
-}
-
-BalStatus bal_cli_split_save(const BalSplitResult *r, const char *dir, BalError *err) {
-    BalText path = {0}, json = {0};
-    bal_path_join(&path, dir, "split.json");
-    write_json(&json, r);
-    BalStatus rc = bal_text_ok(&path, err);
-    if (rc >= 0) rc = bal_text_ok(&json, err);
-    if (rc >= 0) rc = bal_file_write(path.data, json.data, json.len, err);
-    bal_text_reset(&json);
-    bal_text_reset(&path);
-    return rc;
-}
 
 static void text_row(BalText *out, const char *name, const BalSplitResult *r, const BalSubsetCounts *c) {
     bal_text_f(out, "%-12s %10lld %10lld %10lld %10lld", name, (long long)c->n, (long long)c->audio_preferred,
@@ -110,9 +65,8 @@ static BalStatus run(BalCli *cli, BalError *err) {
         BAL_TRY_OR(done, bal_cli_may_write(cli, marker.data, err));
     }
     BAL_TRY_OR(done, bal_split_file(&r, cli->args[0], &spec, n ? threshold : usual, n ? n : 2, a->out, err));
-    if (a->out) BAL_TRY_OR(done, bal_cli_split_save(&r, a->out, err));
     if (cli->json)
-        write_json(&cli->out, &r);
+        bal_split_json(&cli->out, &r);
     else
         write_text(&cli->out, &r, a->out);
 done:

@@ -43,7 +43,7 @@ static void test_faults(void **state) {
     assert_in_range(fault_each_allocation(count, &h), 5, 1000);
     assert_in_range(fault_each_allocation(split, &r), 20, 1000);
     assert_ok(bal_list_dir(scratch("lists"), &names, &n, &err));
-    assert_int_equal(n, 8); /* two splits, four lists; no temporaries */
+    assert_int_equal(n, 9); /* two splits, four lists each, split.json; no temporaries */
     bal_names_free(names, n);
 }
 
