@@ -251,15 +251,17 @@ BalStatus bal_run_check(const BalRun *run, BalError *err) {
 }
 
 BalStatus bal_fit_clear(const char *dir, BalError *err) {
-    BalText path = {0};
+    BalText path = {0}, recipe = {0};
     int lock = -1;
     BalStatus rc = bal_path_in(&path, dir, FILES[N_FILES - 1], err);
-    if (rc == BAL_OK && bal_file_exists(path.data)) {
+    if (rc == BAL_OK && bal_file_exists(path.data)) rc = bal_file_read(path.data, 0, &recipe, err);
+    if (rc == BAL_OK && bal_has_prefix(bal_text_str(&recipe), VERSION_KEY)) {
         rc = bal_lock_dir(dir, &lock, err);
         if (rc == BAL_OK) rc = empty_folder(dir, N_FILES - 1, &path, err);
     }
     bal_unlock_dir(&lock);
     bal_text_reset(&path);
+    bal_text_reset(&recipe);
     return rc;
 }
 

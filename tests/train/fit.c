@@ -365,6 +365,8 @@ static void what_cannot_be_done_is_refused(void **state) {
         assert_fails(bal_fit(heard, &spec, &f, &err), BAL_E_EXISTS, "recipe.yaml of somebody's own");
         assert_true(bal_file_exists(scratch("own/predictions.csv")));
     }
+    assert_ok(bal_fit_clear(scratch("own"), &err));
+    assert_true(bal_file_exists(scratch("own/predictions.csv")));
     assert_fails(toy_fit(heard, "odio", &r, scratch("x"), &f, &err), BAL_E_ARG, "audio");
     snprintf(r.train.model, sizeof r.train.model, "resnet19");
     assert_fails(toy_fit(heard, "audio", &r, scratch("x"), &f, &err), BAL_E_ARG, "resnet18");
