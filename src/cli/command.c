@@ -149,8 +149,7 @@ static BalStatus parse_flag(BalCli *cli, void *common, int left, char **argv, in
         value = argv[1];
         *used = 2;
     }
-    const bool is_text = t.flag->value && !strcmp(t.flag->value, "TEXT"); /* a title, and the like */
-    if (!*value && (t.flag->required || (t.flag->kind == BAL_FLAG_STRING && !is_text)))
+    if (!*value && (t.flag->required || t.flag->kind == BAL_FLAG_STRING) && !t.flag->may_be_empty)
         return BAL_FAIL(err, BAL_E_ARG, "--%s is given, but empty: is a variable of the shell unset?", t.flag->name);
     if (t.self == (char *)common) {
         cli->seed_given |= t.flag->offset == offsetof(BalCommon, seed);

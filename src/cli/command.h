@@ -54,6 +54,7 @@ typedef struct BalFlag {
     double min, max; /* both 0: no limit */
     const char *const *choices;
     bool required;
+    bool may_be_empty; /* "" is a value, as for a title; else a sign of an unset variable */
 } BalFlag;
 
 struct BalCommand;

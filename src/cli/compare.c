@@ -425,7 +425,7 @@ static const BalFlag flags[] = {
      AT(evaluate.threshold)},
     {"format", 0, BAL_FLAG_ENUM, NULL, "what is printed; DIR gets all", AT(evaluate.format), .def = "text",
      .choices = bal_table_names},
-    {"title", 0, BAL_FLAG_STRING, "TEXT", "title of the figure", AT(evaluate.title)},
+    {"title", 0, BAL_FLAG_STRING, "TEXT", "title of the figure", AT(evaluate.title), .may_be_empty = true},
     {"replicates", 0, BAL_FLAG_INT, "N", "bootstrap resamples behind each interval", AT(evaluate.replicates),
      .def = "2000", .min = 100, .max = 1e6},
     BAL_SCORES_FLAG(CompareArgs, evaluate.scores.only, "split", "clips that are compared on, or \"all\" (test)"),

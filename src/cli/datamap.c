@@ -11,14 +11,15 @@ typedef struct DatamapArgs {
     int figure;
 } DatamapArgs;
 
-static const BalFlag flags[] = {
-    {"out", 'o', BAL_FLAG_STRING, "FILE", "figure: .png, .svg or .pdf (required)", .offset = offsetof(DatamapArgs, out),
-     .required = true},
-    {"figure", 0, BAL_FLAG_ENUM, NULL, "spread against confidence, or the histogram of d per split",
-     .offset = offsetof(DatamapArgs, figure), .def = "map", .choices = figures},
-    {"title", 0, BAL_FLAG_STRING, "TEXT", "title of the figure", .offset = offsetof(DatamapArgs, title)},
-    BAL_SCORES_FLAGS(DatamapArgs),
-    {0}};
+static const BalFlag flags[] = {{"out", 'o', BAL_FLAG_STRING, "FILE", "figure: .png, .svg or .pdf (required)",
+                                 .offset = offsetof(DatamapArgs, out), .required = true},
+                                {"figure", 0, BAL_FLAG_ENUM, NULL,
+                                 "spread against confidence, or the histogram of d per split",
+                                 .offset = offsetof(DatamapArgs, figure), .def = "map", .choices = figures},
+                                {"title", 0, BAL_FLAG_STRING, "TEXT", "title of the figure",
+                                 .offset = offsetof(DatamapArgs, title), .may_be_empty = true},
+                                BAL_SCORES_FLAGS(DatamapArgs),
+                                {0}};
 
 static BalStatus run(BalCli *cli, BalError *err) {
     const DatamapArgs *a = cli->self;

@@ -13,7 +13,8 @@ static const BalFlag flags[] = {
     {"out", 'o', BAL_FLAG_STRING, "FILE", "figure: .png, .svg or .pdf; without it only the numbers are printed",
      .offset = offsetof(HeatmapArgs, out)},
     {"threshold", 't', BAL_FLAG_LIST, "T", "draw lines at |d| = T", .offset = offsetof(HeatmapArgs, threshold)},
-    {"title", 0, BAL_FLAG_STRING, "TEXT", "title of the figure", .offset = offsetof(HeatmapArgs, title)},
+    {"title", 0, BAL_FLAG_STRING, "TEXT", "title of the figure", .offset = offsetof(HeatmapArgs, title),
+     .may_be_empty = true},
     BAL_SCORES_FLAGS(HeatmapArgs),
     {0}};
 
