@@ -134,10 +134,15 @@ BAL_API BAL_MUST_USE BalStatus bal_session_load(BalSession *s, const char *path,
  * graph came from that very file, before a session takes memory for them. */
 BAL_API BAL_MUST_USE BalStatus bal_graph_fits(const BalGraph *g, const char *path, BalError *err);
 /* Weights of one encoder into the parameters whose names begin with prefix ("audio."): their names in the file follow it. Heads and
- * gates (BAL_TAG_FC, BAL_TAG_GATE) that the file lacks keep their values, all else must be there; the file's other tensors are passed
- * over. Running statistics come along. Errors as bal_session_load; BAL_E_ARG: the network has nothing under prefix. */
+ * gates (BAL_TAG_FC, BAL_TAG_GATE) that the file lacks or has for other classes keep their values; a stem for three colours is added up for an
+ * input of one channel; all else must be there in its exact shape; the file's other tensors are passed over. Running statistics come along.
+ * Errors as bal_session_load; BAL_E_ARG: the network has nothing under prefix. */
 BAL_API BAL_MUST_USE BalStatus bal_session_load_under(BalSession *s, const char *prefix, const char *path,
                                                       BalError *err);
+BAL_API bool bal_graph_has_under(const BalGraph *g, const char *prefix); /* a parameter whose name begins so */
+/* Whether bal_session_load_under would succeed, with its errors. */
+BAL_API BAL_MUST_USE BalStatus bal_graph_fits_under(const BalGraph *g, const char *prefix, const char *path,
+                                                    BalError *err);
 /* Everything that a resumed training needs (weights, statistics, optimiser moments, step counts): same bytes after resume. */
 BAL_API BAL_MUST_USE BalStatus bal_session_save_state(BalSession *s, const char *path, const char *const *metadata,
                                                       BalError *err);

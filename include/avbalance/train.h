@@ -96,6 +96,11 @@ typedef struct BalFitResult {
     bool already_done;
 } BalFitResult;
 
+/* Of init[n] (as in BalFitSpec, of the encoders "audio" and "visual") what is for a method with these inputs (BAL_TAG_AUDIO | BAL_TAG_VISUAL),
+ * in order of the list: where several methods share one. out: borrowed. BAL_E_ARG: an entry of another encoder, or a second of one. */
+BAL_API BAL_MUST_USE BalStatus bal_init_for(unsigned inputs, const char *const *init, int n, const char *out[2],
+                                            int *n_out, BalError *err);
+
 /* Train one model, or continue where a killed run stopped: the files are then the same bytes as without the kill (timing.jsonl
  * excepted). Writes the run folder: run.json (last, so that its presence means complete), log.jsonl, confidence.npy f32 [E,N],
  * correct.npy u8 [E,N] (255: not scored), ids.txt, logits.npy f32 [N,C], predictions.csv, weights.safetensors, recipe.yaml.
@@ -123,6 +128,9 @@ typedef struct BalEstimateSpec {
     double checkpoint_s; /* as in BalFitSpec */
     bool force;          /* start all runs anew */
     BalProgressSink progress;
+    const char *const
+        *init; /* [n_init] as in BalFitSpec: "audio=..." for the audio runs, "visual=..." for the visual ones */
+    int n_init;
 } BalEstimateSpec;
 BAL_API BalEstimateSpec bal_estimate_spec_default(void);
 

@@ -41,8 +41,9 @@ typedef struct Compare {
     BalRecipe recipe;
     Row *row; /* [n_rows] */
     BalCompareRun *run;
-    char **dir;       /* [n_runs] */
-    char *(*init)[2]; /* [n_runs] "teacher_audio=DIR/audio-seed0/weights.safetensors", or NULL */
+    char **dir;             /* [n_runs] */
+    char *(*teacher)[2];    /* [n_runs] "teacher_audio=DIR/audio-seed0/weights.safetensors", or NULL */
+    const char *(*init)[4]; /* [n_runs] of --init, then teachers */
     int n_rows, n_runs;
 } Compare;
 
@@ -130,10 +131,9 @@ static BalStatus give_teachers(Compare *c, int i, BalText *text, BalError *err) 
         bal_text_clear(text);
         bal_text_f(text, "%s=%s/weights.safetensors", teacher[m], c->dir[m * seeds + i % seeds]);
         BAL_TRY(bal_text_ok(text, err));
-        BAL_TRY(bal_strdup(&c->init[i][m], text->data, err));
+        BAL_TRY(bal_strdup(&c->teacher[i][m], text->data, err));
+        c->init[i][c->run[i].fit.n_init++] = c->teacher[i][m];
     }
-    c->run[i].fit.init = (const char *const *)c->init[i];
-    c->run[i].fit.n_init = 2;
     c->run[i].after = 2 * seeds;
     return BAL_OK;
 }
@@ -148,6 +148,8 @@ static BalStatus plan_run(Compare *c, int i, BalText *text, BalError *err) {
     run->fit.recipe.train.seed += i % (int)a->seeds;
     run->fit.checkpoint_s = a->common.checkpoint_s;
     run->fit.force = c->cli->force;
+    run->fit.init = c->init[i];
+    BAL_TRY(bal_init_for(row->ops->inputs, a->common.init.v, a->common.init.n, c->init[i], &run->fit.n_init, err));
     bal_run_name(run->name, sizeof run->name, row->name, run->fit.recipe.train.seed, -1);
     bal_text_clear(text);
     bal_path_join(text, a->common.out, run->name);
@@ -162,6 +164,7 @@ static BalStatus plan(Compare *c, BalError *err) {
     const size_t n = (size_t)c->n_rows * (size_t)c->args->seeds;
     BAL_TRY(bal_alloc(&c->run, n, sizeof *c->run, err));
     BAL_TRY(bal_alloc(&c->dir, n, sizeof *c->dir, err));
+    BAL_TRY(bal_alloc(&c->teacher, n, sizeof *c->teacher, err));
     BAL_TRY(bal_alloc(&c->init, n, sizeof *c->init, err));
     c->n_runs = (int)n;
     BalStatus rc = BAL_OK;
@@ -266,6 +269,12 @@ static BalStatus check_scores(const Compare *c, BalError *err) {
     return rc;
 }
 
+static bool is_taught(const Compare *c, int i) {
+    for (int m = 0; c->teacher[i][0] && m < 2; m++)
+        if (!bal_file_exists(strchr(c->teacher[i][m], '=') + 1)) return false;
+    return true;
+}
+
 static BalStatus check(const Compare *c, BalError *err) {
     const char *method[MOST_ROWS];
     double threshold[BAL_CLI_THRESHOLDS];
@@ -278,8 +287,7 @@ static BalStatus check(const Compare *c, BalError *err) {
     BAL_TRY(check_scores(c, err));
     for (int i = 0; i < c->n_runs; i++) {
         BalFitSpec fit = c->run[i].fit;
-        for (int m = 0; m < fit.n_init; m++)
-            if (!bal_file_exists(strchr(fit.init[m], '=') + 1)) fit.n_init = 0; /* not trained yet */
+        if (!is_taught(c, i)) fit.n_init -= 2; /* its teachers' weights are not there yet */
         BAL_TRY(bal_fit_check(c->store, &fit, err));
     }
     return BAL_OK;
@@ -397,9 +405,10 @@ static BalStatus run(BalCli *cli, BalError *err) {
     BalStatus rc = compare(&c, err);
     for (int i = 0; i < c.n_runs; i++) {
         bal_free(c.dir[i]);
-        for (int m = 0; m < 2; m++) bal_free(c.init[i][m]);
+        for (int m = 0; m < 2; m++) bal_free(c.teacher[i][m]);
     }
     bal_free(c.dir);
+    bal_free(c.teacher);
     bal_free(c.init);
     bal_free(c.run);
     bal_free(c.row);

@@ -128,6 +128,8 @@ static BalStatus estimate(BalCli *cli, const Estimate *self, const BalStore *sto
     spec.checkpoint_s = self->common.checkpoint_s;
     spec.force = cli->force;
     spec.progress = cli->progress;
+    spec.init = self->common.init.v;
+    spec.n_init = self->common.init.n;
     BAL_TRY(bal_estimate(store, &spec, bal_cli_run_done, cli, err));
     BalScores scores = {0};
     BalText path = {0};

@@ -66,7 +66,6 @@ void bal_cli_accuracies(const BalFitResult *r, BalText *out) {
 typedef struct Train {
     BalTrainFlags common;
     const char *method;
-    BalList init;
     bool best_test;
 } Train;
 
@@ -106,8 +105,8 @@ static BalStatus train(BalCli *cli, const Train *self, const BalStore *store, Ba
     spec.checkpoint_s = self->common.checkpoint_s;
     spec.force = cli->force;
     spec.progress = cli->progress;
-    spec.init = self->init.v;
-    spec.n_init = self->init.n;
+    spec.init = self->common.init.v;
+    spec.n_init = self->common.init.n;
     return bal_fit(store, &spec, r, err);
 }
 
@@ -137,8 +136,6 @@ static const BalFlag flags[] = {
     BAL_TRAIN_FLAGS,
     {"method", 'm', BAL_FLAG_STRING, "NAME", "what to train: `methods` lists them (required)",
      .offset = offsetof(Train, method), .required = true},
-    {"init", 0, BAL_FLAG_LIST, "ENCODER=FILE", "first weights of an encoder, as audio=RUN/weights.safetensors",
-     .offset = offsetof(Train, init)},
     {"report-best-test", 0, BAL_FLAG_SWITCH, NULL,
      "also print the best test accuracy of any epoch; nothing is chosen by it", .offset = offsetof(Train, best_test)},
     {0}};

@@ -1,4 +1,4 @@
-/* Flags that `train` and `estimate` share, and the recipe they make. */
+/* Flags that `train`, `estimate` and `compare` share, and the recipe they make. */
 #ifndef BAL_CLI_TRAIN_H
 #define BAL_CLI_TRAIN_H
 
@@ -8,7 +8,7 @@
 
 typedef struct BalTrainFlags { /* first member of a command's struct */
     const char *out, *recipe, *epochs, *backend, *dtype;
-    BalList set;
+    BalList set, init;
     double checkpoint_s;
 } BalTrainFlags;
 
@@ -45,6 +45,12 @@ typedef struct BalTrainFlags { /* first member of a command's struct */
          "f32|bf16",                                                                                                    \
          "same as --set train.dtype=...",                                                                               \
          .offset = offsetof(BalTrainFlags, dtype)},                                                                     \
+        {"init",                                                                                                        \
+         0,                                                                                                             \
+         BAL_FLAG_LIST,                                                                                                 \
+         "ENCODER=FILE",                                                                                                \
+         "first weights of an encoder, audio or visual, as audio=RUN/weights.safetensors",                              \
+         .offset = offsetof(BalTrainFlags, init)},                                                                      \
     {                                                                                                                   \
         "checkpoint-every", 0, BAL_FLAG_REAL, "SECONDS",                                                                \
             "between two checkpoints inside an epoch; 0: after every step",                                             \

@@ -255,40 +255,99 @@ static BalStatus load(BalSession *s, bool whole, const char *path, bool lenient,
 }
 
 /* ---- one encoder of several ---- */
-/* What the file has to have for parameter i under prefix: its shape under its name there. Heads may be absent. */
-static BalStatus check_under(const BalSession *s, int i, const char *name, const BalTensorFile *f, const char *path,
-                             BalError *err) {
-    const BalParam *p = &s->g->param[i].is;
-    const BalNamedTensor want = wanted(p, name);
-    const bool head = p->tags & (BAL_TAG_FC | BAL_TAG_GATE) && !(p->tags & BAL_TAG_TRUNK);
-    if (head && !bal_tensors_find(f, name)) return BAL_OK;
-    return check_tensor(f, &want, ENTRY_PARAM, path, err);
+typedef enum Use { AS_IT_IS, PASSED_OVER, COLOURS_ADDED } Use;
+
+/* A head of other classes says nothing of these. A stem for three colours serves one channel by their sum, which is what three equal
+ * channels would give. */
+static Use use_of(const BalParam *p, const BalNamedTensor *want, const BalNamedTensor *have) {
+    if (p->tags & (BAL_TAG_FC | BAL_TAG_GATE) && !(p->tags & BAL_TAG_TRUNK))
+        return have && shapes_equal(have, want) ? AS_IT_IS : PASSED_OVER;
+    if (have && p->tags & BAL_TAG_STEM && want->rank > 2 && want->dim[1] == 1 && have->rank == want->rank &&
+        have->dim[1] == 3 && have->dim[0] == want->dim[0] &&
+        !memcmp(have->dim + 2, want->dim + 2, (size_t)(want->rank - 2) * sizeof *want->dim))
+        return COLOURS_ADDED;
+    return AS_IT_IS;
 }
 
-static BalStatus load_under(BalSession *s, const char *prefix, const BalTensorFile *f, const char *path,
-                            BalError *err) {
-    int n = 0;
-    for (int i = 0; i < s->g->n_params; i++) {
-        const char *name = s->g->param[i].is.name;
-        if (!bal_has_prefix(name, prefix)) continue;
-        BAL_TRY(check_under(s, i, name + strlen(prefix), f, path, err));
-        n++;
+static BalStatus check_under(const BalParam *p, const char *name, const BalTensorFile *f, const char *path,
+                             BalError *err) {
+    const BalNamedTensor *have = bal_tensors_find(f, name);
+    BalNamedTensor want = wanted(p, name);
+    const Use use = use_of(p, &want, have);
+    if (use == COLOURS_ADDED) want.dim[1] = 3;
+    return use == PASSED_OVER ? BAL_OK : check_tensor(f, &want, ENTRY_PARAM, path, err);
+}
+
+static BalStatus read_colours(BalSession *s, int i, const BalNamedTensor *t, BalError *err) {
+    const ParamPlace *p = &s->place[i];
+    const int64_t out = t->dim[0], in = p->count / out;
+    float *colour = NULL;
+    BAL_TRY(bal_alloc(&colour, 3 * (size_t)p->count, sizeof *colour, err));
+    BalStatus rc = bal_tensor_floats(t, colour, err);
+    for (int64_t o = 0; rc >= 0 && o < out; o++)
+        for (int64_t k = 0; k < in; k++) {
+            const float *c = colour + 3 * o * in + k;
+            s->host[o * in + k] = c[0] + c[in] + c[2 * in];
+        }
+    if (rc >= 0) rc = bal_session_pack(s, i, param_at(s, i), s->host, err);
+    bal_free(colour);
+    return rc;
+}
+
+static BalStatus read_under(BalSession *s, int i, const BalNamedTensor *t, BalError *err) {
+    const BalParam *p = &s->g->param[i].is;
+    const BalNamedTensor want = wanted(p, p->name);
+    const Entry e = {ENTRY_PARAM, i};
+    switch (use_of(p, &want, t)) {
+    case PASSED_OVER:
+        return BAL_OK;
+    case COLOURS_ADDED:
+        return read_colours(s, i, t, err);
+    case AS_IT_IS:
+        break;
     }
-    if (!n) return BAL_FAIL(err, BAL_E_ARG, "%s: the network has no parameters under \"%s\"", path, prefix);
+    return read_entry(s, &e, t, err);
+}
+
+static BalStatus fits_under(const BalGraph *g, const char *prefix, const BalTensorFile *f, const char *path,
+                            BalError *err) {
+    if (!bal_graph_has_under(g, prefix))
+        return BAL_FAIL(err, BAL_E_ARG, "%s: the network has no parameters under \"%s\"", path, prefix);
+    for (int i = 0; i < g->n_params; i++) {
+        const BalParam *p = &g->param[i].is;
+        if (bal_has_prefix(p->name, prefix)) BAL_TRY(check_under(p, p->name + strlen(prefix), f, path, err));
+    }
+    return BAL_OK;
+}
+
+static BalStatus load_under(BalSession *s, const char *prefix, const BalTensorFile *f, BalError *err) {
     s->version += 1;
     for (int i = 0; i < s->g->n_params; i++) {
         const char *name = s->g->param[i].is.name;
-        if (!bal_has_prefix(name, prefix)) continue;
-        const Entry e = {ENTRY_PARAM, i};
-        BAL_TRY(read_entry(s, &e, bal_tensors_find(f, name + strlen(prefix)), err));
+        if (bal_has_prefix(name, prefix)) BAL_TRY(read_under(s, i, bal_tensors_find(f, name + strlen(prefix)), err));
     }
     return BAL_OK;
+}
+
+bool bal_graph_has_under(const BalGraph *g, const char *prefix) {
+    for (int i = 0; i < g->n_params; i++)
+        if (bal_has_prefix(g->param[i].is.name, prefix)) return true;
+    return false;
+}
+
+BalStatus bal_graph_fits_under(const BalGraph *g, const char *prefix, const char *path, BalError *err) {
+    BalTensorFile f = {0};
+    BAL_TRY(bal_tensors_open(&f, path, err));
+    BalStatus rc = fits_under(g, prefix, &f, path, err);
+    bal_tensors_close(&f);
+    return rc;
 }
 
 BalStatus bal_session_load_under(BalSession *s, const char *prefix, const char *path, BalError *err) {
     BalTensorFile f = {0};
     BAL_TRY(bal_tensors_open(&f, path, err));
-    BalStatus rc = load_under(s, prefix, &f, path, err);
+    BalStatus rc = fits_under(s->g, prefix, &f, path, err);
+    if (rc >= 0) rc = load_under(s, prefix, &f, err);
     bal_tensors_close(&f);
     return rc;
 }

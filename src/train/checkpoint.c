@@ -69,6 +69,24 @@ static BalStatus split_init(const char *init, char prefix[64], const char **path
     return BAL_OK;
 }
 
+BalStatus bal_init_for(unsigned inputs, const char *const *init, int n, const char *out[2], int *n_out, BalError *err) {
+    unsigned seen = 0;
+    *n_out = 0;
+    for (int i = 0; i < n; i++) {
+        char prefix[64];
+        const char *path;
+        BAL_TRY(split_init(init[i], prefix, &path, err));
+        const unsigned tag = !strcmp(prefix, "audio.")    ? BAL_TAG_AUDIO
+                             : !strcmp(prefix, "visual.") ? BAL_TAG_VISUAL
+                                                          : 0;
+        if (!tag) return BAL_FAIL(err, BAL_E_ARG, "--init %s: the encoder is audio or visual here", init[i]);
+        if (seen & tag) return BAL_FAIL(err, BAL_E_ARG, "--init %s: the encoder has first weights already", init[i]);
+        seen |= tag;
+        if (inputs & tag) out[(*n_out)++] = init[i];
+    }
+    return BAL_OK;
+}
+
 /* Files have names that change and bytes that do not. */
 static BalStatus init_text(const BalRun *run, BalText *out, BalError *err) {
     char prefix[64], hex[65];
@@ -89,9 +107,7 @@ static const char *in_network(const BalRun *run, const char *prefix) {
     const unsigned inputs = run->method.ops->inputs;
     const bool only = (inputs == BAL_TAG_AUDIO && !strcmp(prefix, "audio.")) ||
                       (inputs == BAL_TAG_VISUAL && !strcmp(prefix, "visual."));
-    for (int i = 0; only && i < bal_session_n_params(run->session); i++)
-        if (bal_has_prefix(bal_session_param(run->session, i)->name, prefix)) return prefix;
-    return only ? "" : prefix;
+    return only && !bal_graph_has_under(run->graph, prefix) ? "" : prefix;
 }
 
 BalStatus bal_run_init(BalRun *run, BalError *err) {
@@ -99,7 +115,9 @@ BalStatus bal_run_init(BalRun *run, BalError *err) {
     const char *path;
     for (int i = 0; i < run->spec->n_init; i++) {
         BAL_TRY(split_init(run->spec->init[i], prefix, &path, err));
-        BAL_TRY(bal_session_load_under(run->session, in_network(run, prefix), path, err));
+        const char *under = in_network(run, prefix);
+        BAL_TRY(run->session ? bal_session_load_under(run->session, under, path, err)
+                             : bal_graph_fits_under(run->graph, under, path, err));
     }
     return BAL_OK;
 }

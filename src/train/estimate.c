@@ -18,6 +18,7 @@
 #include "train/run.h"
 
 static const char *const MODALITIES[] = {"audio", "visual"};
+static const unsigned INPUTS[] = {BAL_TAG_AUDIO, BAL_TAG_VISUAL};
 
 BalEstimateSpec bal_estimate_spec_default(void) {
     return (BalEstimateSpec){.recipe = bal_recipe_default(), .seeds = 1, .checkpoint_s = 300};
@@ -93,15 +94,18 @@ typedef struct Estimate {
 /* What is done of every run, for all before the next. CHECK: whether it could begin. CLEAR: with force, an older one goes. */
 typedef enum Step { CHECK, CLEAR, TRAIN } Step;
 
-static BalStatus one_run(Estimate *e, const char *method, int64_t seed, int fold, Step step, BalError *err) {
+static BalStatus one_run(Estimate *e, int modality, int64_t seed, int fold, Step step, BalError *err) {
     const BalEstimateSpec *spec = e->spec;
+    const char *init[2];
     char name[64];
     BalText dir = {0};
     BalFitResult r;
-    bal_run_name(name, sizeof name, method, seed, fold);
-    BalStatus rc = bal_path_in(&dir, spec->dir, name, err);
     BalFitSpec fit = bal_fit_spec_default();
-    fit.method = method;
+    BAL_TRY(bal_init_for(INPUTS[modality], spec->init, spec->n_init, init, &fit.n_init, err));
+    fit.method = MODALITIES[modality];
+    fit.init = init;
+    bal_run_name(name, sizeof name, fit.method, seed, fold);
+    BalStatus rc = bal_path_in(&dir, spec->dir, name, err);
     fit.recipe = spec->recipe;
     fit.recipe.train.seed = seed;
     fit.dir = dir.data;
@@ -126,7 +130,7 @@ static BalStatus all_runs(Estimate *e, Step step, BalError *err) {
     for (int s = 0; s < e->spec->seeds; s++)
         for (int f = 0; f < n_fold; f++)
             for (int m = 0; m < 2; m++)
-                BAL_TRY(one_run(e, MODALITIES[m], e->spec->recipe.train.seed + s, e->fold ? f : -1, step, err));
+                BAL_TRY(one_run(e, m, e->spec->recipe.train.seed + s, e->fold ? f : -1, step, err));
     return bal_text_ok(&e->names, err);
 }
 

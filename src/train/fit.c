@@ -127,28 +127,30 @@ static BalStatus choose_clips(BalRun *run, BalError *err) {
     return bal_run_use(run, run->train_sample, run->n_train, err);
 }
 
-static BalStatus build(BalRun *run, const struct BalBackendOps *backend, BalError *err) {
-    const BalTrainRecipe *t = &run->recipe.train;
-    BalMethodNeeds needs = {1, 1, 1};
+static BalStatus build(BalRun *run, BalError *err) {
     int64_t audio[2], size = run->recipe.input.image_size;
     bal_store_audio_shape(run->store, audio);
     BalNetSpec net = {
         .visual = {4, {run->recipe.input.frames, bal_store_channels(run->store), size, size}},
         .n_classes = bal_store_n_classes(run->store),
     };
-    BAL_TRY(bal_model_find(&net.encoder, t->model, err));
+    BAL_TRY(bal_model_find(&net.encoder, run->recipe.train.model, err));
     BAL_TRY(bal_model_audio(net.encoder, audio, &net.audio, err));
     BAL_TRY(bal_graph_create(&run->graph, err));
-    BAL_TRY(run->method.ops->build(run->method.self, &net, run->graph, &needs, err));
-    BAL_TRY(bal_graph_finish(run->graph, err));
+    BAL_TRY(run->method.ops->build(run->method.self, &net, run->graph, &run->needs, err));
+    return bal_graph_finish(run->graph, err);
+}
+
+static BalStatus open_session(BalRun *run, const struct BalBackendOps *backend, BalError *err) {
+    const BalTrainRecipe *t = &run->recipe.train;
     BalSessionConfig cfg = bal_session_config_default();
     cfg.backend = backend;
     cfg.dtype = (BalDtype)t->dtype;
     cfg.threads = (int)t->threads;
     cfg.batch = (int)(t->batch > t->eval_batch ? t->batch : t->eval_batch);
-    cfg.n_slots = needs.n_slots;
-    cfg.n_grads = needs.n_grads;
-    cfg.n_sweeps = needs.n_sweeps;
+    cfg.n_slots = run->needs.n_slots;
+    cfg.n_grads = run->needs.n_grads;
+    cfg.n_sweeps = run->needs.n_sweeps;
     cfg.seed = (uint64_t)t->seed;
     return bal_session_create(&run->session, run->graph, &cfg, err);
 }
@@ -433,7 +435,7 @@ static bool is_over(const BalRun *run) {
 /* ---- the whole ---- */
 
 static BalStatus begin(BalRun *run, const struct BalBackendOps *backend, BalError *err) {
-    BAL_TRY(build(run, backend, err));
+    BAL_TRY(open_session(run, backend, err));
     BAL_TRY(take_memory(run, err));
     BAL_TRY(open_readers(run, err));
     BAL_TRY(bal_run_init(run, err));
@@ -477,7 +479,9 @@ static BalStatus check(BalRun *run, const struct BalBackendOps **backend, BalErr
     BAL_TRY(bal_input_recipe_check(&spec->recipe.input, err));
     BAL_TRY(effective(run, backend, err));
     BAL_TRY(check_encoder(run, err));
-    return choose_clips(run, err);
+    BAL_TRY(choose_clips(run, err));
+    BAL_TRY(build(run, err));
+    return bal_run_init(run, err); /* whether the files fit */
 }
 
 static BalStatus fit(BalRun *run, BalFitResult *out, BalError *err) {
@@ -525,8 +529,17 @@ static void close_run(BalRun *run) {
     bal_unlock_dir(&run->lock);
 }
 
+static BalRun new_run(const BalStore *store, const BalFitSpec *spec) {
+    return (BalRun){.store = store,
+                    .spec = spec,
+                    .recipe = spec->recipe,
+                    .dir = spec->dir,
+                    .lock = -1,
+                    .needs = {.n_slots = 1, .n_grads = 1, .n_sweeps = 1}};
+}
+
 BalStatus bal_fit(const BalStore *store, const BalFitSpec *spec, BalFitResult *out, BalError *err) {
-    BalRun run = {.store = store, .spec = spec, .recipe = spec->recipe, .dir = spec->dir, .lock = -1};
+    BalRun run = new_run(store, spec);
     BalStatus rc = fit(&run, out, err);
     if (rc == BAL_E_IO) bal_error_add(err, rc, "once the cause is mended, the same command continues (without -f)");
     close_run(&run);
@@ -534,7 +547,7 @@ BalStatus bal_fit(const BalStore *store, const BalFitSpec *spec, BalFitResult *o
 }
 
 BalStatus bal_fit_check(const BalStore *store, const BalFitSpec *spec, BalError *err) {
-    BalRun run = {.store = store, .spec = spec, .recipe = spec->recipe, .dir = spec->dir, .lock = -1};
+    BalRun run = new_run(store, spec);
     const struct BalBackendOps *backend;
     BalStatus rc = check(&run, &backend, err);
     if (rc == BAL_OK) rc = bal_run_check(&run, err);

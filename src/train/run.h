@@ -85,6 +85,7 @@ typedef struct BalRun {
     int lock;       /* of dir */
     char stage[64]; /* "train audio seed 0 fold 2" for progress */
     BalMethod method;
+    BalMethodNeeds needs;
     BalGraph *graph;
     BalSession *session;
     BalReader *train_reader, *score_reader;
@@ -126,7 +127,7 @@ bool bal_run_tick(BalRun *run, int64_t n);
 BAL_MUST_USE BalStatus bal_run_claim(BalRun *run, bool *done, BalError *err);
 /* BAL_E_MISMATCH: dir holds another run, which would be lost; changes nothing. */
 BAL_MUST_USE BalStatus bal_run_check(const BalRun *run, BalError *err);
-/* First weights from the files of spec->init. */
+/* First weights from the files of spec->init; while there is no session, whether they fit the graph. */
 BAL_MUST_USE BalStatus bal_run_init(BalRun *run, BalError *err);
 /* The epoch (1-based; 0: none) with the best test accuracy: reported beside the result, never used. */
 void bal_run_best_test(const BalRun *run, int *epoch, double *accuracy);

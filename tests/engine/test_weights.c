@@ -261,6 +261,48 @@ static void weights_under_a_prefix(void **state) {
     net_close(&net);
 }
 
+/* A stem and a head alone: `channels` in, `classes` out. */
+static BalSession *stem_net(BalGraph **g, int channels, int classes) {
+    BalError err = {0};
+    BalSession *s;
+    BalSessionConfig cfg = bal_session_config_default();
+    cfg.backend = net_backend(0);
+    cfg.seed = (uint64_t)channels;
+    assert_ok(bal_graph_create(g, &err));
+    BalVal x = bal_graph_input(*g, "x", (BalShape){4, {1, channels, 9, 9}});
+    x = bal_graph_conv(
+        *g, "conv1", x,
+        (BalConvAttr){.out_ch = 4, .kernel = {1, 3, 3}, .stride = {1, 1, 1}, .pad = {0, 1, 1}, .tags = BAL_TAG_STEM});
+    bal_graph_output(*g, "y", bal_graph_linear(*g, "fc", bal_graph_mean(*g, x), classes, true, BAL_TAG_FC));
+    assert_ok(bal_graph_finish(*g, &err));
+    assert_ok(bal_session_create(&s, *g, &cfg, &err));
+    return s;
+}
+
+/* Weights of a colour network of other classes begin a grey one: its stem is the sum over colours, its head stays. */
+static void colours_of_a_stem_are_added(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalGraph *g[3];
+    BalSession *grey = stem_net(&g[0], 1, 5), *colour = stem_net(&g[1], 3, 7), *two = stem_net(&g[2], 2, 5);
+    float w[4 * 9], c[4 * 3 * 9], head[2][5 * 4];
+    assert_ok(bal_session_save(colour, scratch("colour"), NULL, &err));
+    assert_ok(bal_session_param_get(grey, bal_session_find_param(grey, "fc.weight"), head[0], &err));
+    assert_ok(bal_session_load_under(grey, "", scratch("colour"), &err));
+    assert_ok(bal_session_param_get(grey, bal_session_find_param(grey, "fc.weight"), head[1], &err));
+    assert_ok(bal_session_param_get(grey, bal_session_find_param(grey, "conv1.weight"), w, &err));
+    assert_ok(bal_session_param_get(colour, bal_session_find_param(colour, "conv1.weight"), c, &err));
+    assert_memory_equal(head[0], head[1], sizeof head[0]);
+    for (int o = 0; o < 4; o++)
+        for (int k = 0; k < 9; k++) assert_true(w[o * 9 + k] == c[o * 27 + k] + c[o * 27 + 9 + k] + c[o * 27 + 18 + k]);
+    assert_fails(bal_session_load_under(two, "", scratch("colour"), &err), BAL_E_SHAPE, "conv1.weight");
+    assert_fails(bal_session_load(grey, scratch("colour"), true, &err), BAL_E_SHAPE, "conv1.weight");
+    for (int i = 0; i < 3; i++) {
+        bal_session_destroy(i == 0 ? &grey : i == 1 ? &colour : &two);
+        bal_graph_destroy(&g[i]);
+    }
+}
+
 static void wrong_shape(void **state) {
     (void)state;
     BalError err = {0};
@@ -331,6 +373,7 @@ int main(void) {
         cmocka_unit_test(halves_and_doubles),
         cmocka_unit_test(foreign_weights),
         cmocka_unit_test(weights_under_a_prefix),
+        cmocka_unit_test(colours_of_a_stem_are_added),
         cmocka_unit_test(wrong_shape),
         cmocka_unit_test(failing_allocations),
     };
