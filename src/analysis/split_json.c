@@ -19,9 +19,7 @@ static void add_counts(BalJsonOut *o, const BalSplitResult *r, const BalSubsetCo
 }
 
 void bal_split_json(BalText *out, const BalSplitResult *r) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/split/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/split/1");
     add_counts(&o, r, &r->all);
     bal_json_open(&o, "splits", '{');
     for (int s = 0; s < r->n_splits; s++) {

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
+#include <avbalance/version.h>
 #include "base/file.h"
 
 /* ---- reader ---- */
@@ -110,6 +111,14 @@ const BalJson *bal_json_value(void *it) {
 
 BalJsonOut bal_json_out(BalText *text, bool pretty) {
     return (BalJsonOut){.text = text, .pretty = pretty, .first = {true}};
+}
+
+BalJsonOut bal_json_document(BalText *text, bool pretty, const char *schema) {
+    BalJsonOut o = bal_json_out(text, pretty);
+    bal_json_open(&o, NULL, '{');
+    bal_json_add_text(&o, "schema", schema);
+    bal_json_add_text(&o, "version", bal_version());
+    return o;
 }
 
 static void line(BalJsonOut *o) {

@@ -44,6 +44,8 @@ typedef struct BalJsonOut {
     bool pretty, first[64];
 } BalJsonOut;
 BalJsonOut bal_json_out(BalText *text, bool pretty);
+/* A document of ours, opened: {"schema": "avbalance/split/1", "version": this program's. To be closed by the caller. */
+BalJsonOut bal_json_document(BalText *text, bool pretty, const char *schema);
 void bal_json_open(BalJsonOut *o, const char *key, char bracket);      /* '{' or '[' */
 void bal_json_close(BalJsonOut *o, char bracket);                      /* '}' or ']' */
 void bal_json_add_text(BalJsonOut *o, const char *key, const char *v); /* NULL v: null */

@@ -30,9 +30,7 @@ static void add_reliability(BalJsonOut *o, const char *key, const BalReliability
 }
 
 static void write_json(BalText *out, const BalCalibration *c, int side) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/calibrate/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/calibrate/1");
     bal_json_add_text(&o, "side", bal_side_names[side]);
     bal_json_add_int(&o, "n", c->n);
     bal_json_add_int(&o, "unscored", c->unscored);

@@ -27,9 +27,7 @@ static void print(BalCli *cli, const BalClipsResult *r) {
                        (long long)r->rejected, self->out);
         return;
     }
-    BalJsonOut o = bal_json_out(&cli->out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/clip/1");
+    BalJsonOut o = bal_json_document(&cli->out, true, "avbalance/clip/1");
     bal_json_add_text(&o, "dir", self->out);
     bal_json_add_int(&o, "videos", r->videos);
     bal_json_add_int(&o, "unused", r->unused);

@@ -14,7 +14,7 @@
  * and add `foo:ROOM` (the room it needs) to AVB_COMMANDS in src/cli/CMakeLists.txt. The table drives parsing, --help and "did you mean". Common flags
  * (--help --json -q -v --progress -f --seed --threads) are the frame's. Values of flags are parsed and checked by base/option.h.
  *
- * A command writes its result to cli->out: text for people, or with cli->json one JSON document with a "schema". The frame prints
+ * A command writes its result to cli->out: text for people, or with cli->json one JSON document, begun by bal_json_document. The frame prints
  * it after run() succeeded; a command that prints much, or prints and then fails, calls bal_cli_flush. Everything else that is said
  * goes to stderr through bal_cli_note and bal_cli_warn. run() returns a status; the frame prints the error and picks the exit code. */
 #ifndef BAL_CLI_COMMAND_H

@@ -219,9 +219,7 @@ static void put_truth(BalText *out, const Truth *t) {
 }
 
 static void put_json(BalText *out, const Demo *self, const BalIngestResult *r, const Truth truth[2]) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/demo/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/demo/1");
     bal_json_add_text(&o, "dir", self->out);
     bal_json_add_int(&o, "stored", r->stored);
     bal_json_add_int(&o, "rejected", r->rejected);

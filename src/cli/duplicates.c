@@ -17,9 +17,7 @@ typedef struct Duplicates {
 /* ---- what is printed ---- */
 
 static void print_json(BalText *out, const char *dir, const BalDuplicatesResult *r) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/duplicates/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/duplicates/1");
     bal_json_add_text(&o, "dir", dir);
     bal_json_add_int(&o, "n", r->n);
     bal_json_add_int(&o, "kept", r->kept);

@@ -83,9 +83,7 @@ static void print(BalCli *cli, const Estimate *self, const BalScores *s, int64_t
         bal_text_char(&cli->out, '\n');
         return;
     }
-    BalJsonOut o = bal_json_out(&cli->out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/estimate/1");
+    BalJsonOut o = bal_json_document(&cli->out, true, "avbalance/estimate/1");
     bal_json_add_text(&o, "scores", path);
     bal_json_add_text(&o, "mode", modes[self->mode]);
     bal_json_add_int(&o, "seeds", self->seeds);

@@ -19,9 +19,7 @@ static const BalFlag flags[] = {
     {0}};
 
 static void write_json(BalText *out, const BalHeatmap *h) {
-    BalJsonOut o = bal_json_out(out, false);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/heatmap/1");
+    BalJsonOut o = bal_json_document(out, false, "avbalance/heatmap/1");
     bal_json_add_int(&o, "bins", BAL_HEATMAP_BINS);
     bal_json_add_int(&o, "n", h->n);
     bal_json_add_int(&o, "audio_preferred", h->audio_preferred);

@@ -76,9 +76,7 @@ static void list_json(BalJsonOut *o, const BalImport *w) {
 }
 
 static void as_json(BalText *out, const BalImport *w, const char *file, const ImportArgs *a) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/import/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/import/1");
     bal_json_add_text(&o, "file", file);
     bal_json_add_text(&o, "container", bal_import_container(w));
     bal_json_add_text(&o, "network", bal_import_network(w));

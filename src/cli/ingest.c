@@ -23,9 +23,7 @@ static const char *const splits[] = {"auto", "train", "val", "test", NULL};
 
 static void print_json(BalText *out, const Ingest *self, const BalManifest *m, const BalStore *s,
                        const BalIngestResult *r, const int64_t *in_split) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/ingest/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/ingest/1");
     bal_json_add_text(&o, "store", self->out);
     bal_json_add_text(&o, "hash", bal_store_hash(s));
     bal_json_add_text(&o, "dialect", m->dialect);
@@ -78,10 +76,9 @@ static BalStatus print(BalCli *cli, const BalManifest *m, const BalIngestResult 
 }
 
 static void print_dialects(BalText *out, bool json) {
-    BalJsonOut o = bal_json_out(out, true);
+    BalJsonOut o = {0};
     if (json) {
-        bal_json_open(&o, NULL, '{');
-        bal_json_add_text(&o, "schema", "avbalance/dialects/1");
+        o = bal_json_document(out, true, "avbalance/dialects/1");
         bal_json_open(&o, "dialects", '[');
     }
     for (int i = 0; i < bal_dialect_count(); i++) {

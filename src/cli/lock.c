@@ -13,9 +13,7 @@ static void print(BalCli *cli, const Lock *a, const BalLockResult *r) {
                    (double)r->media_bytes / 1e6, r->hash);
         return;
     }
-    BalJsonOut o = bal_json_out(&cli->out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/locked/1");
+    BalJsonOut o = bal_json_document(&cli->out, true, "avbalance/locked/1");
     bal_json_add_text(&o, "lock", a->out);
     bal_json_add_int(&o, "n", r->n);
     bal_json_add_int(&o, "media_bytes", r->media_bytes);

@@ -60,9 +60,7 @@ static BalStatus run(BalCli *cli, BalError *err) {
         for (int i = 0; i < bal_method_count(); i++) print(&cli->out, bal_method_at(i));
         return BAL_OK;
     }
-    BalJsonOut o = bal_json_out(&cli->out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/methods/1");
+    BalJsonOut o = bal_json_document(&cli->out, true, "avbalance/methods/1");
     bal_json_open(&o, "methods", '[');
     for (int i = 0; i < bal_method_count(); i++) method_json(&o, bal_method_at(i));
     bal_json_close(&o, ']');

@@ -5,9 +5,7 @@
 #include "cli/command.h"
 
 static void as_json(BalText *out) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/models/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/models/1");
     bal_json_open(&o, "models", '[');
     for (int i = 0; i < bal_model_count(); i++) {
         const BalModelOps *m = bal_model_at(i);

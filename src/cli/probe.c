@@ -153,9 +153,7 @@ static void write_file(BalJsonOut *o, const char *path, const Row *r, bool judgi
 
 static void write_json(Job *j) {
     BalCli *cli = j->cli;
-    BalJsonOut o = bal_json_out(&cli->out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/probe/1");
+    BalJsonOut o = bal_json_document(&cli->out, true, "avbalance/probe/1");
     bal_json_add_int(&o, "n", cli->n_args);
     bal_json_add_int(&o, "unusable", j->unusable);
     bal_json_add_int(&o, "shown", j->shown);

@@ -14,9 +14,7 @@ static void add_json(BalJsonOut *o, int i) {
 #define CATEGORIES "categories/" /* before the names of tables of categories */
 
 static void categories_json(BalText *out, const char *name, const char *tsv) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/categories/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/categories/1");
     bal_json_add_text(&o, "name", name);
     bal_json_add_text(&o, "tsv", tsv);
     bal_json_close(&o, '}');
@@ -48,9 +46,7 @@ static BalStatus show(BalCli *cli, const char *wanted, BalError *err) {
             bal_text_add(&cli->out, yaml);
             return BAL_OK;
         }
-        BalJsonOut o = bal_json_out(&cli->out, true);
-        bal_json_open(&o, NULL, '{');
-        bal_json_add_text(&o, "schema", "avbalance/recipe/1");
+        BalJsonOut o = bal_json_document(&cli->out, true, "avbalance/recipe/1");
         add_json(&o, i);
         bal_json_close(&o, '}');
         bal_text_char(&cli->out, '\n');
@@ -63,9 +59,7 @@ static BalStatus show(BalCli *cli, const char *wanted, BalError *err) {
 
 static void list_json(BalText *out) {
     BalText name = {0};
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/recipes/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/recipes/1");
     bal_json_open(&o, "recipes", '[');
     for (int i = 0; i < bal_recipe_count(); i++) {
         bal_json_open(&o, NULL, '{');

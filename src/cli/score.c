@@ -20,9 +20,7 @@ static const char *const on_error[] = {"skip", "stop", NULL};
 
 /* ---- what is printed ---- */
 static void list_json(BalText *out) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/scorers/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/scorers/1");
     bal_json_open(&o, "scorers", '[');
     for (int i = 0; i < bal_scorer_count(); i++) {
         const BalScorerInfo *s = bal_scorer_at(i);
@@ -56,9 +54,7 @@ static void list_text(BalText *out) {
 }
 
 static void print_json(BalText *out, const Score *self, const BalScoreResult *r) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/score/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/score/1");
     bal_json_add_text(&o, "out", self->out);
     bal_json_add_text(&o, "scorer", self->scorer);
     bal_json_add_text(&o, "weights_sha256", r->weights_sha256);

@@ -30,9 +30,7 @@ static BalStatus one_shard(BalCli *cli, const BalSelectSpec *spec, BalError *err
     else
         BAL_TRY(bal_shard_pick(cli->args[0], &scores, spec, shard, a->quotas, a->wide, path, err));
     if (cli->json) {
-        BalJsonOut o = bal_json_out(&cli->out, true);
-        bal_json_open(&o, NULL, '{');
-        bal_json_add_text(&o, "schema", "avbalance/select-shard/1");
+        BalJsonOut o = bal_json_document(&cli->out, true, "avbalance/select-shard/1");
         bal_json_add_int(&o, "shard", shard.index);
         bal_json_add_int(&o, "shards", shard.n);
         bal_json_add_text(&o, a->counts ? "counts" : "picks", path);

@@ -58,9 +58,7 @@ static void json_groups(BalJsonOut *o, const char *key, const BalGroupSummary *g
 }
 
 static void write_json(BalText *out, const BalSummary *s) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/summary/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/summary/1");
     json_group(&o, &s->all);
     json_groups(&o, "splits", s->split, s->n_splits);
     json_groups(&o, "classes", s->label, s->n_labels);

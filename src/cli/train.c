@@ -72,9 +72,7 @@ typedef struct Train {
 #define BEST_TEST_NOTE "selected on test data, as many repositories report; not used"
 
 static void print_json(BalText *out, const Train *self, const BalFitResult *r) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/train/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/train/1");
     bal_json_add_text(&o, "run", self->common.out);
     bal_json_add_text(&o, "method", self->method);
     bal_json_add_int(&o, "n", r->n);

@@ -21,9 +21,7 @@ static void add_groups(BalJsonOut *o, const char *key, const BalLockGroup *g, in
 }
 
 static void write_json(BalText *out, const BalLockCheck *c) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/verify/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/verify/1");
     bal_json_add_text(&o, "kind", "lock");
     bal_json_add_bool(&o, "same", !differs(c));
     bal_json_add_int(&o, "n", c->n);

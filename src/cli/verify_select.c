@@ -4,9 +4,7 @@
 #include "cli/verify.h"
 
 static void write_json(BalText *out, const BalSelectCheck *c) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/verify/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/verify/1");
     bal_json_add_text(&o, "kind", "selection");
     bal_json_add_bool(&o, "same", true);
     bal_json_add_int(&o, "n", c->rows);

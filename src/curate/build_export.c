@@ -292,9 +292,7 @@ static BalStatus write_heatmaps(const BalBuildExport *e, BalText *text, BalError
         rc = bal_build_path(e->b, file[k], &path, err);
         if (rc >= 0) rc = e->b->spec->heatmap(&h[k], title[k], path.data, err);
     }
-    BalJsonOut o = bal_json_out(text, false);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/heatmaps/1");
+    BalJsonOut o = bal_json_document(text, false, "avbalance/heatmaps/1");
     add_matrix(&o, "before", &h[0]);
     add_matrix(&o, "after", &h[1]);
     bal_json_close(&o, '}');

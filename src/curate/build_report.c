@@ -1,7 +1,6 @@
 /* report.json: what became of how many clips, how balanced the dataset is, and what every stage said about itself. */
 #include <math.h>
 #include <string.h>
-#include <avbalance/version.h>
 
 #include "base/file.h"
 #include "base/json.h"
@@ -205,11 +204,8 @@ static void add_recipe(const BalBuildExport *e, BalJsonOut *o) {
 }
 
 BalStatus bal_build_report(const BalBuildExport *e, BalText *out, BalError *err) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/build/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/build/1");
     bal_json_add_text(&o, "name", e->b->recipe->name);
-    bal_json_add_text(&o, "avbalance", bal_version());
     bal_json_add_int(&o, "n", e->n);
     (void)add_counts(e, &o, "splits", split_name);
     const int64_t most = add_counts(e, &o, "sources", origin_name);

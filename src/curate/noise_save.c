@@ -78,9 +78,7 @@ static BalStatus write_rejects(const BalNoise *noise, const BalScores *s, const 
 }
 
 void bal_noise_json(const BalNoise *noise, const BalScores *s, const BalNoiseSpec *spec, BalText *out) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/clean/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/clean/1");
     bal_json_add_int(&o, "n", noise->n);
     bal_json_add_int(&o, "kept", noise->n - noise->removed);
     bal_json_add_int(&o, "removed", noise->removed);

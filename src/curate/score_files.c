@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 #include <avbalance/backends.h>
-#include <avbalance/version.h>
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -218,9 +217,7 @@ static BalStatus write_names(BalScoreJob *j, const char *name, int64_t n, bool i
 static BalStatus write_json(BalScoreJob *j, BalError *err) {
     const BalScorer *s = &j->scorer;
     BalText t = {0};
-    BalJsonOut o = bal_json_out(&t, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/score/1");
+    BalJsonOut o = bal_json_document(&t, true, "avbalance/score/1");
     bal_json_add_text(&o, "scorer", s->ops->info.name);
     bal_json_add_text(&o, "side", s->ops->info.side == BAL_AUDIO ? "audio" : "visual");
     bal_json_add_text(&o, "weights", j->spec->weights);
@@ -237,7 +234,6 @@ static BalStatus write_json(BalScoreJob *j, BalError *err) {
     bal_json_add_int(&o, "classes", s->n_classes);
     bal_json_add_int(&o, "macs_per_clip", bal_graph_macs(s->g) * s->n_passes);
     bal_json_add_text(&o, "identity", j->identity);
-    bal_json_add_text(&o, "version", bal_version());
     bal_json_close(&o, '}');
     bal_text_char(&t, '\n');
     BalStatus rc = bal_text_ok(&t, err);

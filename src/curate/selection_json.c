@@ -299,10 +299,8 @@ static void add_shortage(BalJsonOut *o, const BalSelectResult *s, const BalSelec
 }
 
 void bal_selection_json(const BalSelectResult *s, const BalSelectMore *more, BalText *out) {
-    BalJsonOut o = bal_json_out(out, true);
+    BalJsonOut o = bal_json_document(out, true, "avbalance/select/1");
     BalText why = {0};
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/select/1");
     bal_json_add_int(&o, "n", s->before.n);
     bal_json_add_int(&o, "kept", s->kept);
     add_side(&o, s, &s->after);

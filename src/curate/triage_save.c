@@ -154,10 +154,8 @@ static void add_sources(BalJsonOut *o, const BalTriage *t) {
 
 void bal_triage_json(const BalTriage *t, BalText *out) {
     BalTriageCategory all;
-    BalJsonOut o = bal_json_out(out, true);
+    BalJsonOut o = bal_json_document(out, true, "avbalance/triage/1");
     totals(t, &all);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/triage/1");
     bal_json_add_int(&o, "n", all.n);
     bal_json_add_int(&o, "kept", t->kept);
     add_types(&o, "typed", all.typed, true);

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <avbalance/media.h>
-#include <avbalance/version.h>
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -225,10 +224,7 @@ BalStatus bal_store_json_write(const char *path, const BalStoreJob *job, const B
     BalStatus rc;
     BAL_TRY_OR(fail, recipe_yaml(job->recipe, &yaml, err));
     BAL_TRY_OR(fail, bal_reject_reasons(reject, n_reject, &reasons, err));
-    BalJsonOut o = bal_json_out(&text, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/store/1");
-    bal_json_add_text(&o, "version", bal_version());
+    BalJsonOut o = bal_json_document(&text, true, "avbalance/store/1");
     bal_json_add_text(&o, "hash", hash);
     bal_json_add_text(&o, "manifest_hash", id->manifest);
     bal_json_add_text(&o, "settings_hash", id->settings);

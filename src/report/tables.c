@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <avbalance/version.h>
-
 #include "base/csv.h"
 #include "base/json.h"
 
@@ -227,10 +225,7 @@ static void json_method(BalJsonOut *o, const BalEvaluation *e, const BalEvaluati
 }
 
 static void write_json(BalText *out, const BalEvaluation *e) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/evaluate/1");
-    bal_json_add_text(&o, "version", bal_version());
+    BalJsonOut o = bal_json_document(out, true, "avbalance/evaluate/1");
     bal_json_add_text(&o, "store_hash", e->store_hash[0] ? e->store_hash : NULL);
     bal_json_add_text(&o, "protocol_hash", e->protocol_hash[0] ? e->protocol_hash : NULL);
     bal_json_add_text(&o, "split", e->split);
@@ -468,9 +463,7 @@ void bal_published_text(BalText *out, const BalPublished *p) {
 }
 
 void bal_published_json(BalText *out, const BalPublished *p) {
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/recombine/1");
+    BalJsonOut o = bal_json_document(out, true, "avbalance/recombine/1");
     bal_json_add_bool(&o, "recombines", p->recombines);
     bal_json_add_real(&o, "share", p->share);
     bal_json_add_real(&o, "rounding", p->rounding);

@@ -649,10 +649,7 @@ static BalStatus result_text(const BalRun *run, BalText *out, BalError *err) {
     BAL_TRY(bal_recipe_hash(&run->recipe, run->method.ops, hash, err));
     BAL_TRY(bal_recipe_hash(&run->recipe, NULL, protocol, err));
     bal_run_best_test(run, &test_epoch, &test_accuracy);
-    BalJsonOut o = bal_json_out(out, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/run/1");
-    bal_json_add_text(&o, "version", bal_version());
+    BalJsonOut o = bal_json_document(out, true, "avbalance/run/1");
     bal_json_add_text(&o, "code", code);
     add_method(run, &o);
     bal_json_add_text(&o, "modality", in == BAL_TAG_AUDIO ? "audio" : in == BAL_TAG_VISUAL ? "visual" : "both");

@@ -9,7 +9,6 @@
  * recognised, the first incomplete one goes on. */
 #include <stdio.h>
 #include <string.h>
-#include <avbalance/version.h>
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -137,10 +136,7 @@ static BalStatus all_runs(Estimate *e, Step step, BalError *err) {
 static BalStatus write_summary(const Estimate *e, BalText *json, BalText *path, BalError *err) {
     char hash[65];
     BAL_TRY(bal_recipe_hash(&e->spec->recipe, NULL, hash, err));
-    BalJsonOut o = bal_json_out(json, true);
-    bal_json_open(&o, NULL, '{');
-    bal_json_add_text(&o, "schema", "avbalance/estimate/1");
-    bal_json_add_text(&o, "version", bal_version());
+    BalJsonOut o = bal_json_document(json, true, "avbalance/estimate/1");
     bal_json_add_text(&o, "mode", e->fold ? "crossfit" : "paper");
     bal_json_add_int(&o, "folds", e->spec->folds);
     bal_json_open(&o, "seeds", '[');

@@ -8,7 +8,7 @@
 0	^13$	-	ls s | wc -l | tr -d " "
 0	-	-	test ! -e s/train-audio-dominated-0.2.txt && test ! -e s/test-visual-dominated-0.4.txt
 0	^-x1$	-	cat s/train-audio-dominated-0.75.txt
-0	=split.json	-	$A split $D/small.csv --json
+0	=split.json	-	$A split $D/small.csv --json | grep -v "\"version\": \"[0-9]"
 0	-	-	$A split $D/small.csv --json >1; $A split $D/small.csv --json -o t >2; cmp 1 2; cmp 1 t/split.json
 0	"n": *2	-	$A split $D/small.csv --json --split test
 2	-	no row has the split "tset"	$A split $D/small.csv --split tset
