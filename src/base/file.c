@@ -329,10 +329,7 @@ void bal_names_free(char **names, int n) {
     bal_free(names);
 }
 
-BalStatus bal_remove_tree(const char *path, BalError *err) {
-    struct stat st;
-    if (lstat(path, &st) < 0) return errno == ENOENT ? BAL_OK : io_error(path, "stat", err);
-    if (!S_ISDIR(st.st_mode)) return unlink(path) < 0 ? io_error(path, "remove", err) : BAL_OK;
+BalStatus bal_empty_dir(const char *path, BalError *err) {
     char **names;
     int n;
     BalText inner = {0};
@@ -346,8 +343,15 @@ BalStatus bal_remove_tree(const char *path, BalError *err) {
     }
     bal_text_reset(&inner);
     bal_names_free(names, n);
-    if (rc == BAL_OK && rmdir(path) < 0) rc = io_error(path, "remove folder", err);
     return rc;
+}
+
+BalStatus bal_remove_tree(const char *path, BalError *err) {
+    struct stat st;
+    if (lstat(path, &st) < 0) return errno == ENOENT ? BAL_OK : io_error(path, "stat", err);
+    if (!S_ISDIR(st.st_mode)) return unlink(path) < 0 ? io_error(path, "remove", err) : BAL_OK;
+    BAL_TRY(bal_empty_dir(path, err));
+    return rmdir(path) < 0 ? io_error(path, "remove folder", err) : BAL_OK;
 }
 
 /* PID of a temporary's owner; 0 when the name is not a temporary's */

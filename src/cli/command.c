@@ -235,12 +235,12 @@ static bool is_there(const char *path, const char *says) {
     return there;
 }
 
-/* Whoever works in the folder holds it, or the file that says how far it came. */
-static BalStatus remove_idle(const char *dir, const char *mark, BalError *err) {
+/* Whoever works in the folder holds it, or the file that says how far it came. The folder stays: it may be a link to a larger disk. */
+static BalStatus empty_idle(const char *dir, const char *mark, BalError *err) {
     int fd[2] = {-1, -1};
     BalStatus rc = bal_lock_dir(dir, &fd[0], err);
     if (rc >= 0) rc = bal_lock_file(mark, &fd[1], err);
-    if (rc >= 0) rc = bal_remove_tree(dir, err);
+    if (rc >= 0) rc = bal_empty_dir(dir, err);
     bal_unlock_dir(&fd[1]);
     bal_unlock_dir(&fd[0]);
     return rc;
@@ -254,7 +254,7 @@ BalStatus bal_cli_make_room(const BalCli *cli, const char *dir, const BalCliMark
         bal_path_join(&path, dir, mark->file);
         rc = bal_text_ok(&path, err);
         ours = rc >= 0 && is_there(path.data, mark->says);
-        if (ours) rc = remove_idle(dir, path.data, err);
+        if (ours) rc = empty_idle(dir, path.data, err);
     }
     bal_text_reset(&path);
     return rc;

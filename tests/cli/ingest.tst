@@ -24,6 +24,8 @@
 0	*	*	test -d one || exit 0; $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --shard-mb 0.1 --json -q | grep -q '"schema": *"avbalance/ingest/1"'
 0	*	*	test -d one || exit 0; $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --set audio.frames=100 -q 2>err; test $? = 5 && grep -q "another feature recipe" err
 0	*	*	test -d one || exit 0; $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --set audio.frames=100 -qf | grep -q "24 of 24 clips stored"
+# a link to a folder stays one
+0	*	*	test -d one || exit 0; mv one disk && ln -s disk one && $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --set audio.frames=100 -qf && test -L one && test -f disk/store.json
 # -f takes an older store away only for what can begin, and not from under another process
 0	-	-	mkdir kept && echo '{"schema": "avbalance/store/1"}' >kept/store.json && printf 'id,media,label,split\na,a.mp4,x,train\nb,b.mp4,y,train\n' >two.csv
 2	-	larger than audio.n_fft	$A ingest two.csv -o kept -f --set audio.pipeline=log-stft --set audio.hop=600
