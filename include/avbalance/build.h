@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <avbalance/analysis.h>
+#include <avbalance/dataset.h>
 #include <avbalance/error.h>
 #include <avbalance/progress.h>
 
@@ -67,6 +68,7 @@ typedef struct BalBuildSpec {
     const char *base_dir; /* where the recipe's paths start */
     const char *dir;      /* folder of the dataset */
     int threads;          /* 0: all processors */
+    BalRoom room;         /* once every file that the recipe names was seen */
     BalProgressSink progress;
     /* Draws the heatmaps; NULL: none. A room above this one can (bal_figure_heatmap). */
     BalStatus (*heatmap)(const BalHeatmap *h, const char *title, const char *path, BalError *err);

@@ -79,7 +79,9 @@ static BalStatus print(BalCli *cli, const char *dir, BalError *err) {
 }
 
 static BalStatus run(BalCli *cli, BalError *err) {
+    static const BalCliMark mark[] = {{"build.jsonl", "{\"stage\""}, {NULL, NULL}};
     const Build *a = cli->self;
+    BalCliRoom room = {cli, a->out, mark};
     const char *path = cli->args[0], *slash = strrchr(path, '/');
     BalBuildRecipe *recipe = NULL;
     BalText base = {0};
@@ -88,13 +90,12 @@ static BalStatus run(BalCli *cli, BalError *err) {
     if (rc >= 0) rc = bal_alloc(&recipe, 1, sizeof *recipe, err);
     if (rc >= 0) rc = bal_build_recipe_load(recipe, path, a->set.v, a->set.n, err);
     if (rc >= 0 && cli->seed_given) recipe->seed = cli->seed;
-    if (rc >= 0)
-        rc = bal_cli_make_room(cli, a->out, (const BalCliMark[]){{"build.jsonl", "{\"stage\""}, {NULL, NULL}}, err);
     if (rc >= 0) bal_mem_keep();
     const BalBuildSpec spec = {.recipe = recipe,
                                .base_dir = base.data,
                                .dir = a->out,
                                .threads = cli->threads,
+                               .room = {bal_cli_room, &room},
                                .progress = cli->progress,
                                .heatmap = draw,
                                .told = told,

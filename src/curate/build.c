@@ -384,6 +384,17 @@ static BalStatus run_stages(const BalBuilding *b, BalError *err) {
     return rc;
 }
 
+/* What the last stage wants is looked for before hours go into the first, and before an older build makes room. */
+static BalStatus check_inputs(const BalBuilding *b, BalError *err) {
+    const char chain[65] = "";
+    char config[65];
+    for (int k = 0; k < N_STAGES; k++) {
+        BalStatus rc = config_of(b, &stages[k], chain, config, err);
+        if (rc < 0) return bal_error_add(err, rc, "stage %s", stages[k].name);
+    }
+    return BAL_OK;
+}
+
 /* A folder that is not ours is left alone. */
 static BalStatus check_folder(const BalBuilding *b, BalError *err) {
     BalText path = {0};
@@ -422,6 +433,8 @@ static BalStatus sweep(const char *dir, BalError *err) {
 BalStatus bal_build(const BalBuildSpec *spec, BalError *err) {
     const BalBuilding b = {.spec = spec, .recipe = spec->recipe, .dir = spec->dir};
     int lock = -1;
+    BAL_TRY(check_inputs(&b, err));
+    if (spec->room.make) BAL_TRY(spec->room.make(spec->room.user, err));
     BAL_TRY(bal_make_dirs(spec->dir, err));
     BalStatus rc = bal_lock_dir(spec->dir, &lock, err);
     if (rc >= 0) rc = check_folder(&b, err);

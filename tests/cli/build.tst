@@ -44,6 +44,8 @@
 # -f makes room only where an older build is
 2	-	holds something else than a build	mkdir keep; echo x >keep/mine; $A build r.yaml -o keep -f -q
 0	^x$	-	cat keep/mine
+1	-	lists/must.txt: is not there	$A build r.yaml -o out -f -q --set select.must_keep=lists/must.txt
+0	-	-	test -f out/manifest.tsv
 0	-	^export +done$	$A build r.yaml -o out -f >/dev/null
 0	"policy": "waterfill"	-	$A build r.yaml -o out --set select.policy=waterfill --set select.level=9 -q --json
 # labels with commas and quotes stay one field of the lists that others read
