@@ -172,5 +172,5 @@ const BalCommand bal_cmd_estimate = {
     .self_size = sizeof(Estimate),
     .run = run,
     .trains = true,
-    .more_help = bal_train_more_help,
+    .more_help = bal_unimodal_more_help,
 };

@@ -49,10 +49,14 @@ BalStatus bal_cli_check_set(const BalTrainFlags *flags, const char *const *metho
     return BAL_OK;
 }
 
-void bal_train_more_help(BalText *out) {
+void bal_unimodal_more_help(BalText *out) {
     bal_text_add(out, "Keys of a recipe (--set KEY=VALUE), beside the audio.* and visual.* of the store:\n");
     bal_options_help(bal_input_options(), out);
     bal_options_help(bal_train_options(), out);
+}
+
+void bal_train_more_help(BalText *out) {
+    bal_unimodal_more_help(out);
     bal_text_add(out, "Options of the methods, as --set KEY=VALUE or in a recipe as a section of the method's name:\n");
     for (int i = 0; i < bal_method_count(); i++)
         if (bal_method_at(i)->options) bal_options_help(bal_method_at(i)->options, out);

@@ -63,7 +63,8 @@ BAL_MUST_USE BalStatus bal_cli_recipe(const BalCli *cli, const BalTrainFlags *fl
 /* BAL_E_ARG where --set names an option of a method that is not among those that run: it would do nothing. */
 BAL_MUST_USE BalStatus bal_cli_check_set(const BalTrainFlags *flags, const char *const *methods, int n_methods,
                                          BalError *err);
-void bal_train_more_help(BalText *out); /* the keys of input.* and train.* */
+void bal_unimodal_more_help(BalText *out); /* the keys of input.* and train.* */
+void bal_train_more_help(BalText *out);    /* and the options of all methods */
 /* "train 0.981  val 0.870  test 0.861": accuracies of the splits that there are. */
 void bal_cli_accuracies(const BalFitResult *r, BalText *out);
 
