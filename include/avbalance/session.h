@@ -36,7 +36,10 @@ BAL_API size_t bal_session_bytes(const BalSession *s); /* memory held, all block
 typedef enum BalMode {
     BAL_MODE_TRAIN,  /* batch statistics, running statistics move, backward possible   */
     BAL_MODE_FROZEN, /* running statistics, unmoved, backward possible (AGM, probes)   */
-    BAL_MODE_EVAL    /* running statistics, no backward: memory and passes are saved   */
+    BAL_MODE_EVAL,   /* running statistics, no backward: memory and passes are saved   */
+    /* Batch statistics, and the running ones become the mean of those of this pass and the passes of this mode just before it, each clip
+     * weighing the same, whatever they were: what the weights of now make of the data (PreciseBN, Wu and Johnson 2021). No backward. */
+    BAL_MODE_SETTLE
 } BalMode;
 
 /* Hand data to an input (host floats [n,...], copied before the call returns; NULL: zeros) or to a scale ([n]; NULL: ones again). What

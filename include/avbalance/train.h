@@ -29,6 +29,7 @@ typedef struct BalTrainRecipe { /* options "train.*" */
     int selection;    /* BalSelection, on the validation split only */
     int64_t batch, eval_batch;
     bool drop_last;   /* of an epoch's clips those that fill no batch */
+    int64_t settle;   /* batches of the epoch seen again before it is evaluated, in BAL_MODE_SETTLE; 0: none */
     int dtype;        /* BalDtype: f32, bf16 */
     char backend[17]; /* "" = the best of this build */
     int64_t threads;  /* 0: all processors */

@@ -75,11 +75,11 @@ typedef struct BalOp { /* shapes are those of the real batch: dim[0] = n * rows 
     int rows;       /* mean, mul, scale: rows per clip of in[0] */
     int kernel[3], stride[3], pad[3]; /* conv, pools: K H W; rank 4: [0] is 1,1,0 */
     bool bias, relu, residual, pool;  /* conv, linear / bn, conv / bn, conv / bn: see above */
-    bool no_dx;           /* conv: dx[0] is never wanted (x is an input); the same in all phases of a layer */
-    double eps, momentum; /* bn */
-    int first;            /* slice: first channel; linear: first column of the weight that meets x */
-    int columns;          /* linear: of the whole weight, which other layers may use too */
-    double bias_share;    /* linear: how much of the bias is added */
+    bool no_dx;        /* conv: dx[0] is never wanted (x is an input); the same in all phases of a layer */
+    double eps;        /* bn */
+    int first;         /* slice: first channel; linear: first column of the weight that meets x */
+    int columns;       /* linear: of the whole weight, which other layers may use too */
+    double bias_share; /* linear: how much of the bias is added */
 } BalOp;
 
 static inline BalDtype bal_value_dtype(const BalShape *shape, BalDtype dtype) {
@@ -96,6 +96,7 @@ typedef struct BalArgs {
     bool add_dw;        /* add to dw instead of writing it */
     uint64_t w_version; /* changes whenever w was changed: lets a kernel keep a converted copy */
     float *state[2];
+    double momentum; /* bn, BAL_FWD_TRAIN: what the running statistics take from this batch */
     const float *coef;
     void *saved, *scratch; /* sizes as prepare said; saved lives from forward to backward */
 } BalArgs;

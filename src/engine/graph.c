@@ -238,7 +238,6 @@ BalVal bal_graph_bn(BalGraph *g, const char *name, BalVal x, BalVal residual, bo
     op.relu = relu;
     op.residual = residual != 0;
     op.eps = 1e-5;
-    op.momentum = 0.1;
     const BalVal y = node_add(g, &op, in, NULL);
     static const char *const suffix[4] = {".weight", ".bias", ".running_mean", ".running_var"};
     for (int i = 0; i < 4; i++) param_add(g, i, suffix[i], (BalShape){1, {op.in[0].dim[1]}}, BAL_TAG_BN);

@@ -3,6 +3,8 @@
 #include <string.h>
 #include "base/mem.h"
 
+#define BN_MOMENTUM 0.1 /* torch's */
+
 BalSessionConfig bal_session_config_default(void) {
     return (BalSessionConfig){.dtype = BAL_F32, .batch = 64, .n_slots = 1, .n_grads = 1, .n_sweeps = 1};
 }
@@ -248,6 +250,7 @@ static BalArgs op_args(const BalSession *s, const Slot *slot, const PlanOp *o) {
     const GraphNode *node = &s->g->node[o->node];
     BalArgs a = {.y = value_at(s, slot, o->out),
                  .w_version = s->version,
+                 .momentum = s->settled ? (double)slot->plan->n / (double)s->settled : BN_MOMENTUM,
                  .coef = slot->held[o->node].at,
                  .saved = piece_at(slot, o->saved),
                  .scratch = s->scratch};
@@ -272,12 +275,14 @@ BalStatus bal_session_forward(BalSession *s, int slot, int n, BalMode mode, BalE
         return BAL_FAIL(err, BAL_E_ARG, "a session without gradients can only run in eval mode");
     BAL_TRY(check_held(s, at, n, err));
     at->plan = NULL;
-    BAL_TRY(find_plan(s, n, mode, &plan, err));
+    const bool settles = mode == BAL_MODE_SETTLE;
+    BAL_TRY(find_plan(s, n, settles ? BAL_MODE_TRAIN : mode, &plan, err));
     BAL_TRY(take_scratch(s, plan, err));
     BAL_TRY(enlarge(s, &at->arena, &at->arena_bytes, plan->arena_bytes, err));
     if (s->folded) BAL_TRY(bal_session_fold(s, plan, err));
     at->plan = plan;
     at->sweeps = 0;
+    s->settled = settles ? s->settled + n : 0;
     for (int i = 0; i < s->g->n_outputs; i++) at->seed[i].set = false;
     for (int k = 0; k < plan->n_ops; k++) {
         const BalArgs a = op_args(s, at, &plan->op[k]);
@@ -286,6 +291,7 @@ BalStatus bal_session_forward(BalSession *s, int slot, int n, BalMode mode, BalE
         BAL_TRY(rc);
     }
     s->batches += mode == BAL_MODE_TRAIN;
+    if (settles) at->plan = NULL;
     return BAL_OK;
 }
 

@@ -48,6 +48,7 @@ struct BalSession {
     size_t w_floats, state_floats;
     uint64_t version; /* of w */
     int64_t batches;  /* forward passes in train mode: torch's num_batches_tracked */
+    int64_t settled;  /* clips of the passes in settle mode just before */
     Slot *slot;
     Folded *folded; /* by node, with cfg.fold */
     Plan **plan;

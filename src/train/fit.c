@@ -418,7 +418,8 @@ static BalStatus one_epoch(BalRun *run, BalError *err) {
     run->at.kept = 0;
     BAL_TRY(train_epoch(run, err));
     double s1 = bal_now_s();
-    BalStatus rc = bal_run_evaluate(run, err);
+    BalStatus rc = bal_run_settle(run, err);
+    if (rc == BAL_OK) rc = bal_run_evaluate(run, err);
     if (rc == BAL_E_CANCELLED) return stop(run, err);
     BAL_TRY(rc);
     BAL_TRY(bal_run_hook(run, run->method.ops->epoch_end, err));

@@ -50,6 +50,10 @@ static const BalOption OPTIONS[] = {
     {"train.batch", "64", "clips per step", BAL_OPT_INT, AT(batch), 2, 65536, NULL},
     {"train.drop_last", "false", "leave out the clips of an epoch that fill no batch", BAL_OPT_BOOL, AT(drop_last), 0,
      0, NULL},
+    {"train.settle", "0",
+     "batches seen again before each evaluation, for batch norm's running statistics to be those of its weights "
+     "(PreciseBN); 0: none",
+     BAL_OPT_INT, AT(settle), 0, 1000000, NULL},
     {"train.eval_batch", "128", "clips per pass of an evaluation", BAL_OPT_INT, AT(eval_batch), 1, 65536, NULL},
     {"train.dtype", "f32", "type of activations and convolutions; weights are always f32", BAL_OPT_ENUM, AT(dtype), 0,
      0, DTYPES},

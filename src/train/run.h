@@ -116,6 +116,8 @@ BAL_MUST_USE BalStatus bal_run_use(BalRun *run, const BalSample *sample, int64_t
 BAL_MUST_USE BalStatus bal_run_sample(BalRun *run, const BalSample *sample, int64_t n, BalError *err);
 BalOptimiser bal_run_optimiser(const BalRun *run, int64_t epoch); /* as the recipe has it */
 
+/* Running statistics of batch norm become those of the weights that are there, as train.settle says. BAL_E_CANCELLED. */
+BAL_MUST_USE BalStatus bal_run_settle(BalRun *run, BalError *err);
 /* Confidence, correctness and logits of run->score_clip after the running epoch. BAL_E_CANCELLED, BAL_E_NUMERIC (names the clip). */
 BAL_MUST_USE BalStatus bal_run_evaluate(BalRun *run, BalError *err);
 /* rc with where it happened (epoch from 0, ctx.step), the clips and the remedy; their ids also go to last_batch.txt. */

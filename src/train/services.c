@@ -119,7 +119,9 @@ static BalStatus hold_out(void *trainer, double share, unsigned char *held, BalE
     return rc;
 }
 
-static BalStatus run_pass(BalRun *run, const BalMethodPass *pass, BalMethodHook *fn, void *user, BalError *err) {
+/* most: batches; 0: all. */
+static BalStatus run_pass(BalRun *run, const BalMethodPass *pass, int64_t most, BalMethodHook *fn, void *user,
+                          BalError *err) {
     const BalTrainRecipe *t = &run->recipe.train;
     const int64_t batch = pass->train ? t->batch : t->eval_batch;
     BalReader *reader = pass->train ? run->train_reader : run->score_reader;
@@ -127,6 +129,7 @@ static BalStatus run_pass(BalRun *run, const BalMethodPass *pass, BalMethodHook 
     const BalBatch *b;
     BalStatus rc;
     BAL_TRY(bal_order_fill(&run->order, pass, t, err));
+    if (most && run->order.n > most * batch) run->order.n = most * batch;
     BAL_TRY(bal_reader_start(reader, run->order.clip, run->order.n, pass->epoch, pass->train, 0, err));
     run->total_clips += run->order.n;
     c->n_steps = (run->order.n + batch - 1) / batch;
@@ -148,7 +151,21 @@ static BalStatus pass(void *trainer, const BalMethodPass *p, BalMethodHook *fn, 
     BalRun *run = trainer;
     BAL_TRY(between_epochs(run, err));
     const BalMethodCtx was = run->ctx;
-    BalStatus rc = run_pass(run, p, fn, user, err);
+    BalStatus rc = run_pass(run, p, 0, fn, user, err);
+    run->ctx = was;
+    return rc;
+}
+
+static BalStatus settle_batch(void *user, BalMethodCtx *c, BalError *err) {
+    return bal_method_forward(user, c, 0, BAL_MODE_SETTLE, err);
+}
+
+/* The batches of the epoch that has just ended, again: the same clips under the same transforms. */
+BalStatus bal_run_settle(BalRun *run, BalError *err) {
+    const BalMethodPass p = {run->sample, run->n_sample, true, (uint32_t)run->at.epoch};
+    const BalMethodCtx was = run->ctx;
+    if (!run->recipe.train.settle) return BAL_OK;
+    BalStatus rc = run_pass(run, &p, run->recipe.train.settle, settle_batch, (void *)run->method.ops, err);
     run->ctx = was;
     return rc;
 }

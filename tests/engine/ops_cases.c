@@ -223,8 +223,7 @@ BalOp case_op(const Case *c, BalDtype dtype, int bench) {
                 .first = c->first,
                 .columns = c->columns ? c->columns : (int)c->x[0].dim[1],
                 .bias_share = c->columns ? 0.5 : 1,
-                .eps = 1e-5,
-                .momentum = 0.1};
+                .eps = 1e-5};
     for (int i = 0; i < op.n_in; i++) {
         op.in[i] = c->x[i];
         if (bench) op.in[i].dim[0] = (int64_t)c->bench_n * op.rows;
@@ -387,8 +386,13 @@ void rig_load(Rig *r, const Io *io) {
 }
 
 BalArgs rig_args(const Rig *r) {
-    BalArgs a = {
-        .y = r->y, .dy = {r->dy[0], NULL}, .w_version = 1, .coef = r->coef, .saved = r->saved, .scratch = r->scratch};
+    BalArgs a = {.y = r->y,
+                 .dy = {r->dy[0], NULL},
+                 .w_version = 1,
+                 .momentum = 0.1,
+                 .coef = r->coef,
+                 .saved = r->saved,
+                 .scratch = r->scratch};
     for (int i = 0; i < r->op.n_in; i++) a.x[i] = r->x[i], a.dx[i] = r->dx[i];
     for (int i = 0; i < 2; i++) a.w[i] = r->w[i], a.dw[i] = r->dw[i], a.state[i] = r->state[i];
     return a;

@@ -550,6 +550,61 @@ static void a_gate_can_be_overridden(void **state) {
 }
 
 /* An optional input is zero until it is set and once it is set to NULL, for any number of clips; any input that is set to NULL is zero. */
+enum { SETTLE_CH = 2, SETTLE_SPACE = 9, SETTLE_CLIP = SETTLE_CH * SETTLE_SPACE };
+
+/* Mean and unbiased variance of a channel over n clips of x. */
+static void statistics_of(const float *x, int n, int ch, double out[2]) {
+    const int count = n * SETTLE_SPACE;
+    out[0] = out[1] = 0;
+    for (int i = 0; i < count; i++) out[0] += x[i / SETTLE_SPACE * SETTLE_CLIP + ch * SETTLE_SPACE + i % SETTLE_SPACE];
+    out[0] /= count;
+    for (int i = 0; i < count; i++)
+        out[1] += pow(x[i / SETTLE_SPACE * SETTLE_CLIP + ch * SETTLE_SPACE + i % SETTLE_SPACE] - out[0], 2);
+    out[1] /= count - 1;
+}
+
+/* Running statistics become the mean over the settling passes, each clip weighing the same, whatever they were. */
+static void statistics_settle(void **state) {
+    (void)state;
+    BalError err = {0};
+    static const int size[2] = {4, 2};
+    for (int b = 0; b < 2 && net_backend(b); b++) {
+        BalGraph *g;
+        BalSession *s;
+        assert_ok(bal_graph_create(&g, &err));
+        BalVal x = bal_graph_input(g, "x", (BalShape){4, {1, SETTLE_CH, 3, 3}});
+        bal_graph_output(g, "y", bal_graph_mean(g, bal_graph_bn(g, "bn", x, 0, true)));
+        assert_ok(bal_graph_finish(g, &err));
+        BalSessionConfig cfg = bal_session_config_default();
+        cfg.backend = net_backend(b);
+        cfg.batch = 4;
+        assert_ok(bal_session_create(&s, g, &cfg, &err));
+        float *data[2] = {net_random(4 * SETTLE_CLIP, 1), net_random(2 * SETTLE_CLIP, 2)}, run[2][SETTLE_CH];
+        float y[4 * SETTLE_CH];
+        for (int round = 0; round < 2; round++) { /* the second begins from what the first left */
+            assert_ok(bal_session_set(s, 0, "x", data[1], 2, &err));
+            assert_ok(bal_session_forward(s, 0, 2, BAL_MODE_TRAIN, &err));
+            for (int k = 0; k < 2; k++) {
+                assert_ok(bal_session_set(s, 0, "x", data[k], size[k], &err));
+                assert_ok(bal_session_forward(s, 0, size[k], BAL_MODE_SETTLE, &err));
+            }
+            assert_fails(bal_session_get(s, 0, "y", y, &err), BAL_E_ARG, "no forward pass");
+            for (int k = 0; k < 2; k++)
+                assert_ok(bal_session_param_get(s, bal_session_find_param(s, k ? "bn.running_var" : "bn.running_mean"),
+                                                run[k], &err));
+            for (int ch = 0; ch < SETTLE_CH; ch++) {
+                double of[2][2];
+                for (int k = 0; k < 2; k++) statistics_of(data[k], size[k], ch, of[k]);
+                for (int k = 0; k < 2; k++)
+                    assert_true(fabs(run[k][ch] - (4 * of[0][k] + 2 * of[1][k]) / 6) < 1e-6 * (1 + fabs(run[k][ch])));
+            }
+        }
+        free(data[0]), free(data[1]);
+        bal_session_destroy(&s);
+        bal_graph_destroy(&g);
+    }
+}
+
 static void inputs_that_are_zero(void **state) {
     (void)state;
     for (int b = 0; b < bal_backend_count(); b++) {
@@ -667,6 +722,7 @@ int main(void) {
         cmocka_unit_test(a_gate_can_be_overridden),
         cmocka_unit_test(folding),
         cmocka_unit_test(wrong_use),
+        cmocka_unit_test(statistics_settle),
         cmocka_unit_test(inputs_that_are_zero),
         cmocka_unit_test(graph_mistakes),
         cmocka_unit_test(a_finished_graph_stays_as_it_is),

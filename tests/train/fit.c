@@ -312,6 +312,25 @@ static void the_head_learns_first(void **state) {
     assert_fails(toy_fit(heard, "concat", &recipe, scratch("x"), &r, &err), BAL_E_ARG, "train.head_epochs is for");
 }
 
+/* Batches that are seen again move what an evaluation sees, not what is learnt. */
+static void statistics_settle_before_an_evaluation(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalFitResult r;
+    BalRecipe recipe = toy_recipe(heard);
+    int64_t dim[2];
+    recipe.train.epochs = 2;
+    recipe.train.selection = 2; /* last */
+    assert_ok(toy_fit(heard, "audio", &recipe, scratch("moved"), &r, &err));
+    recipe.train.settle = 1000; /* more than there are: all of the epoch */
+    assert_ok(toy_fit(heard, "audio", &recipe, scratch("settled"), &r, &err));
+    assert_true(same_values("moved", "settled", "conv", true));
+    assert_true(same_values("moved", "settled", "fc", true));
+    float *a = load_npy(scratch("moved/confidence.npy"), dim), *b = load_npy(scratch("settled/confidence.npy"), dim);
+    assert_memory_not_equal(a, b, (size_t)dim[1] * sizeof *a);
+    bal_free(a), bal_free(b);
+}
+
 /* First weights of a unimodal network are those of its encoder's name. */
 static void a_unimodal_run_begins_from_a_file(void **state) {
     (void)state;
@@ -431,6 +450,7 @@ int main(void) {
         cmocka_unit_test(the_last_good_checkpoint_stays),
         cmocka_unit_test(the_best_test_epoch_is_reported_and_not_used),
         cmocka_unit_test(given_again_it_is_done_or_differs),
+        cmocka_unit_test(statistics_settle_before_an_evaluation),
         cmocka_unit_test(the_head_learns_first),
         cmocka_unit_test(a_unimodal_run_begins_from_a_file),
         cmocka_unit_test(vggish_needs_its_feature),

@@ -25,6 +25,7 @@ static BalStatus fit(const char *store_dir, const char *dir, double checkpoint_s
     spec.recipe.train.patience = 3;
     spec.recipe.train.optimiser = 2; /* adamw: moments and step counts must survive */
     spec.recipe.train.lr = 0.01;
+    spec.recipe.train.settle = 2;
     spec.recipe.input.flip = 0.5;
     spec.method = "visual";
     spec.dir = dir;
@@ -93,7 +94,7 @@ static void stopped_at_any_point_it_ends_with_the_same_bytes(void **state) {
     BalError err = {0};
     int stops = 0;
     for (;;) {
-        Stopper s = {1 + stops % 7}; /* an evaluation takes four calls */
+        Stopper s = {1 + stops % 7}; /* settling and an evaluation take six calls */
         BalStatus rc = fit(scratch("store"), scratch("stopped"), 1e9, (BalProgressSink){stop_after, &s}, &err);
         if (rc == BAL_OK) break;
         if (rc != BAL_E_CANCELLED) fail_msg("%s", err.text);

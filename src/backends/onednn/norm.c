@@ -110,7 +110,7 @@ static void batch_lanes(const Norm *m, const Walk *w, int64_t g, Group out) {
     }
     lanes_from(m, g, mean, var, out);
     if (w->shared && w->t != 0) return;
-    const double keep = 1 - m->op->momentum, move = m->op->momentum, unbiased = count > 1 ? count / (count - 1) : 1;
+    const double keep = 1 - m->a->momentum, move = m->a->momentum, unbiased = count > 1 ? count / (count - 1) : 1;
     for (int l = 0; l < m->v.lanes; l++) {
         float *mean_run = &m->a->state[0][channel(m, g, l)], *var_run = &m->a->state[1][channel(m, g, l)];
         *mean_run = (float)(keep * *mean_run + move * mean[l]);

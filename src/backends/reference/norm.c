@@ -28,7 +28,7 @@ static void statistics(const RefCall *c, const RefDims *d, double *mean, double 
         Sums s = {c->state[0][ch], c->state[1][ch]};
         if (c->phase == BAL_FWD_TRAIN) {
             s = channel_sums(c->x[0], d, ch);
-            const double count = (double)(d->n * d->space), m = c->op->momentum;
+            const double count = (double)(d->n * d->space), m = c->momentum;
             const double unbiased = count > 1 ? s.var * count / (count - 1) : s.var;
             c->state[0][ch] = (float)((1 - m) * c->state[0][ch] + m * s.mean);
             c->state[1][ch] = (float)((1 - m) * c->state[1][ch] + m * unbiased);

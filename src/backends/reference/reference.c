@@ -242,6 +242,7 @@ static BalStatus ref_run(void *self, BalKernel *k, const BalArgs *a, BalError *e
                  .phase = k->phase,
                  .threads = ((Reference *)self)->threads,
                  .add_dw = a->add_dw,
+                 .momentum = a->momentum,
                  .coef = a->coef,
                  .saved = k->phase == BAL_FWD_EVAL ? NULL : a->saved,
                  .work = a->scratch};

@@ -18,6 +18,7 @@ typedef struct RefCall { /* BalArgs with every value as float */
     float *dw[2];
     bool add_dw;
     float *state[2];
+    double momentum;
     const float *coef;
     void *saved;
     double *work; /* ref_work_doubles(op, threads) */
