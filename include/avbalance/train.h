@@ -98,7 +98,7 @@ typedef struct BalFitResult {
 } BalFitResult;
 
 /* Of init[n] (as in BalFitSpec, of the encoders "audio" and "visual") what is for a method with these inputs (BAL_TAG_AUDIO | BAL_TAG_VISUAL),
- * in order of the list: where several methods share one. out: borrowed. BAL_E_ARG: an entry of another encoder, or a second of one. */
+ * sound first, so that the order of the list is no part of a run: where several methods share one. out: borrowed. BAL_E_ARG: an entry of another encoder, or a second of one. */
 BAL_API BAL_MUST_USE BalStatus bal_init_for(unsigned inputs, const char *const *init, int n, const char *out[2],
                                             int *n_out, BalError *err);
 
@@ -111,8 +111,8 @@ BAL_API BAL_MUST_USE BalStatus bal_init_for(unsigned inputs, const char *const *
  * BAL_E_CANCELLED: stopped through `progress`, checkpoint written. */
 BAL_API BAL_MUST_USE BalStatus bal_fit(const BalStore *store, const BalFitSpec *spec, BalFitResult *out, BalError *err);
 
-/* Whether bal_fit could begin: method, options, features, encoder, backend, clips, and no other run in spec->dir. Writes nothing; to
- * be asked before long work. Errors as bal_fit. */
+/* Whether bal_fit could begin: method, options, features, encoder, backend, clips, network, first weights that fit it, and no other run in
+ * spec->dir. Writes nothing; to be asked before long work. Errors as bal_fit and bal_graph_fits_under. */
 BAL_API BAL_MUST_USE BalStatus bal_fit_check(const BalStore *store, const BalFitSpec *spec, BalError *err);
 
 /* Take away what a run left in dir, all but the recipe.yaml by which the folder is known: to start several runs anew that belong

@@ -329,13 +329,15 @@ void bal_names_free(char **names, int n) {
     bal_free(names);
 }
 
-BalStatus bal_empty_dir(const char *path, BalError *err) {
+BalStatus bal_empty_dir(const char *path, const char *last, BalError *err) {
     char **names;
     int n;
     BalText inner = {0};
     BAL_TRY(bal_list_dir(path, &names, &n, err));
     BalStatus rc = BAL_OK;
-    for (int i = 0; i < n && rc == BAL_OK; i++) {
+    for (int k = 0; k < 2 * n && rc == BAL_OK; k++) {
+        const int i = k % n;
+        if ((last && !strcmp(names[i], last)) != (k >= n)) continue;
         bal_text_clear(&inner);
         bal_path_join(&inner, path, names[i]);
         rc = bal_text_ok(&inner, err);
@@ -350,7 +352,7 @@ BalStatus bal_remove_tree(const char *path, BalError *err) {
     struct stat st;
     if (lstat(path, &st) < 0) return errno == ENOENT ? BAL_OK : io_error(path, "stat", err);
     if (!S_ISDIR(st.st_mode)) return unlink(path) < 0 ? io_error(path, "remove", err) : BAL_OK;
-    BAL_TRY(bal_empty_dir(path, err));
+    BAL_TRY(bal_empty_dir(path, NULL, err));
     return rmdir(path) < 0 ? io_error(path, "remove folder", err) : BAL_OK;
 }
 

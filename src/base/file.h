@@ -47,7 +47,8 @@ BAL_MUST_USE BalStatus bal_lock_dir(const char *path, int *fd, BalError *err);
 BAL_MUST_USE BalStatus bal_lock_file(const char *path, int *fd, BalError *err); /* the same for a file that is there */
 void bal_unlock_dir(int *fd);                                                   /* fd < 0: nothing */
 BAL_MUST_USE BalStatus bal_remove_tree(const char *path, BalError *err);        /* rm -rf of our own output */
-BAL_MUST_USE BalStatus bal_empty_dir(const char *path, BalError *err);          /* the folder itself stays */
+/* The folder itself stays. last: the name that goes after all others, because the folder is known by it; NULL: none. */
+BAL_MUST_USE BalStatus bal_empty_dir(const char *path, const char *last, BalError *err);
 /* Sorted names in a folder (no . and ..); *names has n entries, free with bal_names_free. */
 BAL_MUST_USE BalStatus bal_list_dir(const char *path, char ***names, int *n, BalError *err);
 void bal_names_free(char **names, int n);

@@ -240,7 +240,7 @@ static BalStatus empty_idle(const char *dir, const char *mark, BalError *err) {
     int fd[2] = {-1, -1};
     BalStatus rc = bal_lock_dir(dir, &fd[0], err);
     if (rc >= 0) rc = bal_lock_file(mark, &fd[1], err);
-    if (rc >= 0) rc = bal_empty_dir(dir, err);
+    if (rc >= 0) rc = bal_empty_dir(dir, strrchr(mark, '/') + 1, err); /* killed, it is still known to be ours */
     bal_unlock_dir(&fd[1]);
     bal_unlock_dir(&fd[0]);
     return rc;

@@ -269,9 +269,10 @@ static BalStatus check_scores(const Compare *c, BalError *err) {
     return rc;
 }
 
+/* Whether its teachers' weights are there to be looked at: with -f those of an older comparison go before the first run. */
 static bool is_taught(const Compare *c, int i) {
     for (int m = 0; c->teacher[i][0] && m < 2; m++)
-        if (!bal_file_exists(strchr(c->teacher[i][m], '=') + 1)) return false;
+        if (c->run[i].fit.force || !bal_file_exists(strchr(c->teacher[i][m], '=') + 1)) return false;
     return true;
 }
 
@@ -287,7 +288,7 @@ static BalStatus check(const Compare *c, BalError *err) {
     BAL_TRY(check_scores(c, err));
     for (int i = 0; i < c->n_runs; i++) {
         BalFitSpec fit = c->run[i].fit;
-        if (!is_taught(c, i)) fit.n_init -= 2; /* its teachers' weights are not there yet */
+        if (!is_taught(c, i)) fit.n_init -= 2;
         BAL_TRY(bal_fit_check(c->store, &fit, err));
     }
     return BAL_OK;

@@ -1,5 +1,6 @@
 /* avbalance datamap: how sure and how steady the networks were of each clip, and the histogram of d. */
 #include <avbalance/report.h>
+#include "base/json.h"
 #include "cli/scores_flags.h"
 
 enum { MAP, DISCREPANCY };
@@ -40,10 +41,13 @@ static BalStatus run(BalCli *cli, BalError *err) {
     }
     BAL_TRY_OR(done, a->figure == MAP ? bal_figure_datamap(&s, &figure, a->out, err)
                                       : bal_figure_discrepancy(&s, &figure, a->out, err));
-    if (cli->json)
-        bal_text_f(&cli->out, "{\"schema\":\"avbalance/datamap/1\",\"n\":%lld,\"figure\":\"%s\"}\n", (long long)s.n,
-                   figures[a->figure]);
-    else
+    if (cli->json) {
+        BalJsonOut o = bal_json_document(&cli->out, true, "avbalance/datamap/1");
+        bal_json_add_int(&o, "n", s.n);
+        bal_json_add_text(&o, "figure", figures[a->figure]);
+        bal_json_close(&o, '}');
+        bal_text_char(&cli->out, '\n');
+    } else
         bal_text_f(&cli->out, "%lld clip%s; figure: %s\n", (long long)s.n, s.n == 1 ? "" : "s", a->out);
 done:
     bal_scores_reset(&s);

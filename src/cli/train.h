@@ -49,7 +49,7 @@ typedef struct BalTrainFlags { /* first member of a command's struct */
          0,                                                                                                             \
          BAL_FLAG_LIST,                                                                                                 \
          "ENCODER=FILE",                                                                                                \
-         "first weights of an encoder, audio or visual, as audio=RUN/weights.safetensors",                              \
+         "first weights of an encoder, as audio=RUN/weights.safetensors",                                               \
          .offset = offsetof(BalTrainFlags, init)},                                                                      \
     {                                                                                                                   \
         "checkpoint-every", 0, BAL_FLAG_REAL, "SECONDS",                                                                \

@@ -282,7 +282,9 @@ BalStatus bal_session_forward(BalSession *s, int slot, int n, BalMode mode, BalE
     if (s->folded) BAL_TRY(bal_session_fold(s, plan, err));
     at->plan = plan;
     at->sweeps = 0;
-    s->settled = settles ? s->settled + n : 0;
+    if (!settles || s->settled_version != s->version) s->settled = 0;
+    s->settled += settles ? n : 0;
+    s->settled_version = s->version;
     for (int i = 0; i < s->g->n_outputs; i++) at->seed[i].set = false;
     for (int k = 0; k < plan->n_ops; k++) {
         const BalArgs a = op_args(s, at, &plan->op[k]);

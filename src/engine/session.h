@@ -48,7 +48,8 @@ struct BalSession {
     size_t w_floats, state_floats;
     uint64_t version; /* of w */
     int64_t batches;  /* forward passes in train mode: torch's num_batches_tracked */
-    int64_t settled;  /* clips of the passes in settle mode just before */
+    int64_t settled;  /* clips of the passes in settle mode just before, with weights of settled_version */
+    uint64_t settled_version;
     Slot *slot;
     Folded *folded; /* by node, with cfg.fold */
     Plan **plan;

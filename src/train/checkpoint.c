@@ -14,6 +14,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <avbalance/backends.h>
 #include <avbalance/version.h>
 #include "base/csv.h"
@@ -70,20 +71,20 @@ static BalStatus split_init(const char *init, char prefix[64], const char **path
 }
 
 BalStatus bal_init_for(unsigned inputs, const char *const *init, int n, const char *out[2], int *n_out, BalError *err) {
-    unsigned seen = 0;
+    static const unsigned tag[2] = {BAL_TAG_AUDIO, BAL_TAG_VISUAL};
+    const char *of[2] = {NULL, NULL};
     *n_out = 0;
     for (int i = 0; i < n; i++) {
         char prefix[64];
         const char *path;
         BAL_TRY(split_init(init[i], prefix, &path, err));
-        const unsigned tag = !strcmp(prefix, "audio.")    ? BAL_TAG_AUDIO
-                             : !strcmp(prefix, "visual.") ? BAL_TAG_VISUAL
-                                                          : 0;
-        if (!tag) return BAL_FAIL(err, BAL_E_ARG, "--init %s: the encoder is audio or visual here", init[i]);
-        if (seen & tag) return BAL_FAIL(err, BAL_E_ARG, "--init %s: the encoder has first weights already", init[i]);
-        seen |= tag;
-        if (inputs & tag) out[(*n_out)++] = init[i];
+        const int m = !strcmp(prefix, "audio.") ? 0 : !strcmp(prefix, "visual.") ? 1 : -1;
+        if (m < 0) return BAL_FAIL(err, BAL_E_ARG, "--init %s: the encoder is audio or visual here", init[i]);
+        if (of[m]) return BAL_FAIL(err, BAL_E_ARG, "--init %s: the encoder has first weights already", init[i]);
+        of[m] = init[i];
     }
+    for (int m = 0; m < 2; m++)
+        if (of[m] && inputs & tag[m]) out[(*n_out)++] = of[m];
     return BAL_OK;
 }
 
@@ -214,6 +215,24 @@ static BalStatus has_work(const char *dir, BalText *path, bool *yes, BalError *e
 /* What dir is the folder of. OTHER_RUN: one that may go, because nothing would be lost or -f is given. */
 typedef enum Found { NO_RUN, OTHER_RUN, THIS_RUN } Found;
 
+/* What goes with an older run must not be what this one begins from. */
+static BalStatus spare_init(const BalRun *run, BalText *path, BalError *err) {
+    char prefix[64];
+    const char *from;
+    struct stat old, first;
+    BAL_TRY(bal_path_in(path, run->dir, "weights.safetensors", err));
+    if (stat(path->data, &old) != 0) return BAL_OK;
+    for (int i = 0; i < run->spec->n_init; i++) {
+        BAL_TRY(split_init(run->spec->init[i], prefix, &from, err));
+        if (stat(from, &first) == 0 && first.st_dev == old.st_dev && first.st_ino == old.st_ino)
+            return BAL_FAIL(
+                err, BAL_E_ARG,
+                "--init %s is read here and would be removed with the older run: copy it, or give another folder",
+                run->spec->init[i]);
+    }
+    return BAL_OK;
+}
+
 static BalStatus look(const BalRun *run, BalText *path, BalText *now, BalText *old, Found *found, BalError *err) {
     bool work;
     *found = NO_RUN;
@@ -225,9 +244,10 @@ static BalStatus look(const BalRun *run, BalText *path, BalText *now, BalText *o
         return BAL_FAIL(err, BAL_E_EXISTS,
                         "%s holds no run, but a recipe.yaml of somebody's own: choose another folder", run->dir);
     *found = !run->spec->force && !strcmp(compared(bal_text_str(old)), compared(now->data)) ? THIS_RUN : OTHER_RUN;
-    if (*found == THIS_RUN || run->spec->force) return BAL_OK;
+    if (*found == THIS_RUN) return BAL_OK;
     BAL_TRY(has_work(run->dir, path, &work, err));
-    return work ? differs(run->dir, bal_text_str(old), now->data, err) : BAL_OK;
+    if (work && !run->spec->force) return differs(run->dir, bal_text_str(old), now->data, err);
+    return spare_init(run, path, err);
 }
 
 static BalStatus claim(BalRun *run, BalText *path, BalText *now, BalText *old, bool *done, BalError *err) {

@@ -1,7 +1,8 @@
 /* Fit: one model from its first step to its run.json.
  *
- * An epoch is: the train clips in an order that depends on (seed, epoch) alone, one method step per batch, then an evaluation of all
- * clips, one row in the record, and the decision whether this epoch is the best so far. Because order, augmentation and initial
+ * An epoch is: the train clips in an order that depends on (seed, epoch) alone, one method step per batch, with train.settle some of these
+ * batches again for batch norm's statistics, then an evaluation of all clips, one row in the record, and the decision whether this epoch is the
+ * best so far. A stop while they settle repeats all of that: its first pass overwrites what there was. Because order, augmentation and initial
  * weights are counter-based and the session's state is saved whole, the position (epoch, step) is all that a resumed run needs to
  * go on exactly as if it had never stopped. Checkpoints, and with them the record, are written inside an epoch every checkpoint_s seconds, and at its end
  * unless the last is only moments old: a small network would otherwise spend its time writing.

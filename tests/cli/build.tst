@@ -47,6 +47,8 @@
 1	-	lists/must.txt: is not there	$A build r.yaml -o out -f -q --set select.must_keep=lists/must.txt
 0	-	-	test -f out/manifest.tsv
 0	-	^export +done$	$A build r.yaml -o out -f >/dev/null
+# a link to a folder stays one
+0	-	-	mkdir disk && ln -s disk link && $A build r.yaml -o link -q >/dev/null && $A build r.yaml -o link -f -q >/dev/null && test -L link && test -s disk/manifest.tsv
 0	"policy": "waterfill"	-	$A build r.yaml -o out --set select.policy=waterfill --set select.level=9 -q --json
 # labels with commas and quotes stay one field of the lists that others read
 0	-	-	for f in m a v; do sed 's/dog/"say ""hi"", dog"/' $f.csv >q$f.csv; done
