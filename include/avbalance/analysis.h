@@ -147,7 +147,8 @@ typedef struct BalSplitResult {
  * -visual-dominated-<T>.txt: one id per line, in byte order (LC_ALL=C sort). Thresholds lie in (0,1). dir NULL: count only.
  * Last comes DIR/split.json with the counts. An older one goes, with the lists that it names, once all new lists are on the disk and
  * before the first is put in place: where it stands, the lists beside it are its own.
- * d is u_audio - u_visual in double, compared with T in double. Memory: about 5 bytes per row more than its id. */
+ * d is u_audio - u_visual; beyond T as decimals have it: 0.9 - 0.7 is not more than 0.2. A file under the name of a list that no split.json
+ * says to be ours is BAL_E_EXISTS, the table itself BAL_E_ARG. Memory: about 5 bytes per row more than its id. */
 BAL_API BAL_MUST_USE BalStatus bal_split_file(BalSplitResult *out, const char *path, const BalScoresSpec *spec,
                                               const double *threshold, int n_thresholds, const char *dir,
                                               BalError *err);

@@ -14,11 +14,11 @@ typedef struct BalFigureSpec {
     double scale; /* PNG pixels per point (default 2.5: 180 dots per inch) */
 } BalFigureSpec;
 BAL_API BalFigureSpec bal_figure_spec_default(void);
-/* BAL_E_UNSUPPORTED where no figure can be written to a path that ends like this: to be asked before long work. */
+/* BAL_E_ARG where no figure can be written to a path that ends like this: to be asked before long work. */
 BAL_API BAL_MUST_USE BalStatus bal_figure_may_be(const char *path, BalError *err);
 
 /* Share of clips per 0.01 x 0.01 cell as colour (logarithmic), u_visual on x, u_audio on y, marginal histograms, diagonal.
- * All of these: BAL_E_UNSUPPORTED where the path ends in none of .png .svg .pdf; the file appears whole or not at all. */
+ * All of these: BAL_E_ARG where the path ends in none of .png .svg .pdf; the file appears whole or not at all. */
 BAL_API BAL_MUST_USE BalStatus bal_figure_heatmap(const BalHeatmap *h, const BalFigureSpec *spec, const char *path,
                                                   BalError *err);
 /* Two panels, audio and visual: spread over epochs on x, mean confidence on y, colour by correctness (Swayamdipta et al. 2020).

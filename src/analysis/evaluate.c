@@ -302,7 +302,7 @@ static BalStatus add_subset(BalEvaluation *e, int side, double t, bool tabled, B
 }
 
 static bool belongs(const BalSubset *x, bool is_ties, double d) {
-    return x->side ? x->side * d > x->t : !is_ties || d == 0;
+    return x->side ? x->side * d > (x->t > 0 ? x->t + BAL_DECIMAL_SLACK : 0) : !is_ties || d == 0;
 }
 
 /* The thresholds of the table and those of the curves, ascending, each once. */

@@ -15,15 +15,19 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "analysis/scores_file.h"
 #include "analysis/id_sort.h"
 #include "analysis/split.h"
+#include "analysis/statistics.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/thread.h"
 
+#define MARKER             "split.json"
 #define MAX_BUCKETS        4096
 #define SAMPLES_PER_BUCKET 8
 #define AHEAD              8
@@ -64,7 +68,9 @@ typedef struct Split {
     BalWriter **list;     /* [n_lists] split-major: audio-preferred, visual-preferred, then two per threshold */
     int n_lists;
     const char *dir;
-    BalText marker;      /* DIR/split.json */
+    BalText marker; /* DIR/split.json */
+    BalWriter *marker_file;
+    bool placing;        /* lists come into place */
     atomic_bool doubled; /* two ids are equal */
 } Split;
 
@@ -92,7 +98,7 @@ static void copy_short(char *to, const char *from, size_t n) {
 /* Cells from most visual to most audio: d < -t[T-1], ..., -t[0] <= d < 0, 0, 0 < d <= t[0], ..., d > t[T-1]. Which one it is
  * cannot be foreseen, so this adds up comparisons instead of branching on them. */
 static int cell_of(const BalSplitResult *r, double d) {
-    double size = fabs(d);
+    double size = fabs(d) - BAL_DECIMAL_SLACK;
     int beyond = d != 0;
     for (int t = 0; t < r->n_thresholds; t++) beyond += size > r->threshold[t];
     return r->n_thresholds + 1 + ((d > 0) - (d < 0)) * beyond;
@@ -336,16 +342,44 @@ static BalStatus list_path(BalText *path, const char *dir, const char *split, in
     return bal_text_ok(path, err);
 }
 
+/* Lists in the folder are ours where a split.json says so, or what a split left that was killed while it put them in place. */
+static BalStatus has_ours(const Split *s, bool *ours, BalError *err) {
+    char **names = NULL;
+    int n = 0;
+    BAL_TRY(bal_list_dir(s->dir, &names, &n, err));
+    *ours = false;
+    for (int i = 0; i < n; i++) *ours |= !strcmp(names[i], MARKER) || bal_has_prefix(names[i], MARKER ".tmp-");
+    bal_names_free(names, n);
+    return BAL_OK;
+}
+
+static BalStatus may_be_list(const Split *s, const char *path, bool ours, BalError *err) {
+    struct stat old, table;
+    if (stat(path, &old) != 0) return BAL_OK;
+    if (!stat(s->f->path, &table) && old.st_dev == table.st_dev && old.st_ino == table.st_ino)
+        return BAL_FAIL(err, BAL_E_ARG, "%s is read here and would be written; give another folder", path);
+    if (ours) return BAL_OK;
+    return BAL_FAIL(err, BAL_E_EXISTS,
+                    "%s is already there, and no %s says that it is a list of ours; move it or "
+                    "give another folder",
+                    path, MARKER);
+}
+
 static BalStatus open_lists(Split *s, BalError *err) {
     const BalSplitResult *r = s->out;
     int per_split = 2 + 2 * r->n_thresholds;
+    bool ours;
     s->n_lists = r->n_splits * per_split;
     BAL_TRY(bal_make_dirs(s->dir, err));
+    BAL_TRY(has_ours(s, &ours, err));
+    BAL_TRY(bal_writer_open(&s->marker_file, s->marker.data, err)); /* from here on the lists are known to be ours */
+    BAL_TRY(bal_sweep_tmp(s->dir, err));
     BAL_TRY(bal_alloc(&s->list, (size_t)s->n_lists, sizeof *s->list, err));
     BalText path = {0};
     BalStatus rc = BAL_OK;
     for (int l = 0; l < s->n_lists && rc >= 0; l++) {
         rc = list_path(&path, s->dir, r->split[l / per_split], l % per_split, r->threshold, err);
+        if (rc >= 0) rc = may_be_list(s, path.data, ours, err);
         if (rc >= 0) rc = bal_writer_open(&s->list[l], path.data, err);
     }
     bal_text_reset(&path);
@@ -391,6 +425,16 @@ static BalStatus commit_list(void *user, int64_t list, int worker, BalError *err
     return bal_writer_commit(&((Split *)user)->list[list], err);
 }
 
+/* Some lists of many would pass for all. */
+static void withdraw(const Split *s) {
+    const BalSplitResult *r = s->out;
+    BalText path = {0};
+    for (int l = 0, per_split = 2 + 2 * r->n_thresholds; l < s->n_lists; l++)
+        if (!s->list[l] && !list_path(&path, s->dir, r->split[l / per_split], l % per_split, r->threshold, NULL))
+            unlink(path.data);
+    bal_text_reset(&path);
+}
+
 static BalStatus write_lists(Split *s, BalError *err) {
     BAL_TRY(open_lists(s, err));
     BAL_TRY(bal_alloc(&s->output, AHEAD, sizeof *s->output, err));
@@ -398,15 +442,17 @@ static BalStatus write_lists(Split *s, BalError *err) {
                          write_output, s, err));
     BAL_TRY(bal_parallel(4, s->n_lists, s->n_lists, sync_list, NULL, s, err));
     BAL_TRY(remove_older(s->dir, s->marker.data, err));
+    s->placing = true;
     return bal_parallel(4, s->n_lists, s->n_lists, commit_list, NULL, s, err);
 }
 
 /* Last: where it stands, the lists beside it are its own. */
-static BalStatus write_marker(const Split *s, const BalSplitResult *r, BalError *err) {
+static BalStatus write_marker(Split *s, const BalSplitResult *r, BalError *err) {
     BalText json = {0};
     bal_split_json(&json, r);
     BalStatus rc = bal_text_ok(&json, err);
-    if (rc >= 0) rc = bal_file_write(s->marker.data, json.data, json.len, err);
+    if (rc >= 0) rc = bal_writer_add(s->marker_file, json.data, json.len, err);
+    if (rc >= 0) rc = bal_writer_commit(&s->marker_file, err);
     bal_text_reset(&json);
     return rc;
 }
@@ -456,6 +502,7 @@ static void split_reset(Split *s) {
     }
     for (int b = 0; s->output && b < AHEAD; b++) bal_free(s->output[b].text);
     for (int l = 0; s->list && l < s->n_lists; l++) bal_writer_abort(&s->list[l]);
+    bal_writer_abort(&s->marker_file);
     bal_free(s->part);
     bal_free(s->scratch);
     bal_free(s->output);
@@ -490,7 +537,7 @@ BalStatus bal_split_file(BalSplitResult *out, const char *path, const BalScoresS
     for (int w = 0; w < s.f->threads; w++) s.scratch[w].last_split = -1;
     s.f->finds_doubled = dir && !s.f->only_split; /* rows that are left out are not sorted */
     if (dir) {
-        bal_path_join(&s.marker, dir, "split.json");
+        bal_path_join(&s.marker, dir, MARKER);
         BAL_TRY_OR(done, bal_text_ok(&s.marker, err));
         BAL_TRY_OR(done, choose_borders(&s, err));
     }
@@ -501,6 +548,7 @@ BalStatus bal_split_file(BalSplitResult *out, const char *path, const BalScoresS
     if (s.doubled) rc = name_doubled(&s, err);
     if (rc >= 0) finish_counts(&s, out);
     if (rc >= 0 && dir) rc = write_marker(&s, out, err);
+    if (rc < 0 && s.placing) withdraw(&s);
 done:
     split_reset(&s);
     return rc;

@@ -5,6 +5,9 @@
 #include <stdint.h>
 #include <avbalance/error.h>
 
+/* Differences of decimals are off by some 1e-16: d is beyond T where it is more than T by this, so that 0.9 - 0.7 is not beyond 0.2. */
+#define BAL_DECIMAL_SLACK 1e-9
+
 /* Quantile q in [0,1] of n >= 1 ascending numbers, between neighbours linear: numpy.quantile. */
 double bal_quantile(const double *sorted, int64_t n, double q);
 

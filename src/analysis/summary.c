@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <avbalance/analysis.h>
+#include "analysis/statistics.h"
 #include "base/mem.h"
 
 static int by_value(const void *a, const void *b) {
@@ -63,8 +64,8 @@ static BalGroupSummary summarise(const BalScores *s, const char *name, const int
         g.audio_preferred += x > 0;
         g.visual_preferred += x < 0;
         g.ties += x == 0;
-        g.beyond_02 += fabs(x) > 0.2;
-        g.beyond_04 += fabs(x) > 0.4;
+        g.beyond_02 += fabs(x) > 0.2 + BAL_DECIMAL_SLACK;
+        g.beyond_04 += fabs(x) > 0.4 + BAL_DECIMAL_SLACK;
         g.mean_abs_d += fabs(x);
     }
     g.mean_abs_d /= (double)n;

@@ -97,10 +97,25 @@ static void writer_free(BalWriter *w) {
     bal_free(w);
 }
 
+/* The file behind a link, which stays one; path itself otherwise. A device or a pipe would be replaced by a file. */
+static BalStatus target_of(const char *path, BalText *out, BalError *err) {
+    struct stat st;
+    char *real = NULL;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+        return BAL_FAIL(err, BAL_E_ARG, "%s: is no regular file and would be replaced by one; give another name", path);
+    if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && !(real = realpath(path, NULL)))
+        return io_error(path, "follow the link", err);
+    bal_text_add(out, real ? real : path);
+    free(real);
+    return bal_text_ok(out, err);
+}
+
 BalStatus bal_writer_open(BalWriter **out, const char *path, BalError *err) {
     BalWriter *w = NULL;
-    BalText tmp = {0};
+    BalText target = {0}, tmp = {0};
     BalStatus rc;
+    BAL_TRY_OR(fail, target_of(path, &target, err));
+    path = target.data;
     bal_text_f(&tmp, "%s" TMP_MARK "%ld", path, (long)getpid());
     BAL_TRY_OR(fail, bal_text_ok(&tmp, err));
     BAL_TRY_OR(fail, bal_alloc(&w, 1, sizeof *w, err));
@@ -113,10 +128,12 @@ BalStatus bal_writer_open(BalWriter **out, const char *path, BalError *err) {
         rc = io_error(path, "create", err);
         goto fail;
     }
+    bal_text_reset(&target);
     bal_text_reset(&tmp);
     *out = w;
     return BAL_OK;
 fail:
+    bal_text_reset(&target);
     bal_text_reset(&tmp);
     if (w) writer_free(w);
     return rc;

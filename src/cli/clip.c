@@ -71,7 +71,8 @@ static BalStatus read_spec(const BalCli *cli, BalClipsSpec *s, BalError *err) {
 static BalStatus run(BalCli *cli, BalError *err) {
     static const BalCliMark mark[] = {{"journal.jsonl", "avbalance/clip/"}, {NULL, NULL}};
     const Clip *self = cli->self;
-    BalCliRoom room = {cli, self->out, mark};
+    BalCliRoom room = {cli, self->out, mark,
+                       "journal.jsonl clips videos clips.csv videos.csv rejects.csv manifest.csv"};
     BalClipsSpec spec;
     BalClipsResult r = {0};
     BAL_TRY(read_spec(cli, &spec, err));

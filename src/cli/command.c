@@ -1,6 +1,7 @@
 /* Parsing of a command line from flag tables, and the services commands get (see command.h). */
 #include "cli/command.h"
 
+#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,6 +92,8 @@ static BalStatus set_value(Target t, const char *value, BalError *err) {
         *(bool *)at = true;
         return BAL_OK;
     case BAL_FLAG_STRING:
+        if (*(const char **)at && *(const char **)at != t.flag->def) /* one of them would do nothing */
+            return BAL_FAIL(err, BAL_E_ARG, "--%s is given twice: %s and %s", t.flag->name, *(const char **)at, value);
         *(const char **)at = value;
         return BAL_OK;
     case BAL_FLAG_LIST: {
@@ -136,7 +139,9 @@ static BalStatus parse_flag(BalCli *cli, void *common, int left, char **argv, in
         if (!value) return BAL_OK;
         char rest[3] = {'-', value[0], 0}; /* -qf: the next letter of the bundle */
         char *word = rest;
-        if (value[1]) return BAL_FAIL(err, BAL_E_ARG, "%s: give short options one by one", arg);
+        if (value[1])
+            return BAL_FAIL(err, BAL_E_ARG,
+                            "%s: give short options one by one, and file names that begin with - after --", arg);
         int one;
         return parse_flag(cli, common, 1, &word, &one, err);
     }
@@ -192,24 +197,32 @@ BalStatus bal_command_parse(BalCli *cli, void *common, int argc, char **argv, Ba
     return BAL_OK;
 }
 
-BalStatus bal_cli_may_write(const BalCli *cli, const char *path, BalError *err) {
-    if (cli->force || !bal_file_exists(path)) return BAL_OK;
-    return BAL_FAIL(err, BAL_E_EXISTS, "%s is already there; give -f to overwrite it", path);
+static bool is_file(const char *word, const struct stat *file) {
+    struct stat st;
+    return !stat(word, &st) && st.st_dev == file->st_dev && st.st_ino == file->st_ino;
 }
 
-static bool is_argument(const BalCli *cli, const char *path) {
-    struct stat file, argument;
+/* A word of the command line names the file at path: an argument or a value of an option, but for path itself. */
+static bool is_named(const BalCli *cli, const char *path) {
+    struct stat file;
     bool found = false;
     if (stat(path, &file) != 0) return false;
-    for (int i = 0; i < cli->n_args && !found; i++)
-        found = !stat(cli->args[i], &argument) && argument.st_dev == file.st_dev && argument.st_ino == file.st_ino;
+    for (int i = 0; i < cli->n_args && !found; i++) found = is_file(cli->args[i], &file);
+    for (const BalFlag *f = cli->command->flags; f && f->kind != BAL_FLAG_END && !found; f++) {
+        const char *at = (const char *)cli->self + f->offset;
+        const BalList one = {{f->kind == BAL_FLAG_STRING ? *(const char *const *)at : NULL}, 1},
+                      *list = f->kind == BAL_FLAG_LIST ? (const BalList *)at : &one;
+        for (int i = 0; i < list->n && !found; i++)
+            found = list->v[i] && list->v[i] != path && is_file(list->v[i], &file);
+    }
     return found;
 }
 
-static BalStatus may_write_one(const BalCli *cli, const char *path, BalError *err) {
-    if (is_argument(cli, path))
-        return BAL_FAIL(err, BAL_E_ARG, "%s is read here and would be written; give another folder", path);
-    return bal_cli_may_write(cli, path, err);
+BalStatus bal_cli_may_write(const BalCli *cli, const char *path, BalError *err) {
+    if (is_named(cli, path))
+        return BAL_FAIL(err, BAL_E_ARG, "%s is read here and would be written; give another name", path);
+    if (cli->force || !bal_file_exists(path)) return BAL_OK;
+    return BAL_FAIL(err, BAL_E_EXISTS, "%s is already there; give -f to overwrite it", path);
 }
 
 BalStatus bal_cli_may_write_in(const BalCli *cli, const char *dir, const char *const *name, BalError *err) {
@@ -221,7 +234,7 @@ BalStatus bal_cli_may_write_in(const BalCli *cli, const char *dir, const char *c
         bal_text_clear(&path);
         bal_path_join(&path, dir, name[i]);
         rc = bal_text_ok(&path, err);
-        if (rc >= 0) rc = may_write_one(cli, path.data, err);
+        if (rc >= 0) rc = bal_cli_may_write(cli, path.data, err);
     }
     bal_text_reset(&path);
     return rc;
@@ -246,23 +259,53 @@ static BalStatus empty_idle(const char *dir, const char *mark, BalError *err) {
     return rc;
 }
 
-BalStatus bal_cli_make_room(const BalCli *cli, const char *dir, const BalCliMark *mark, BalError *err) {
-    BalText path = {0};
-    BalStatus rc = BAL_OK;
-    for (bool ours = false; cli->force && mark->file && !ours && rc >= 0; mark++) {
-        bal_text_clear(&path);
-        bal_path_join(&path, dir, mark->file);
-        rc = bal_text_ok(&path, err);
-        ours = rc >= 0 && is_there(path.data, mark->says);
-        if (ours) rc = empty_idle(dir, path.data, err);
+static bool is_one_of(const char *name, const char *patterns) {
+    char one[64];
+    for (size_t n; *patterns; patterns += n + (patterns[n] == ' ')) {
+        n = strcspn(patterns, " ");
+        snprintf(one, sizeof one, "%.*s", (int)n, patterns);
+        if (!fnmatch(one, name, 0)) return true;
     }
-    bal_text_reset(&path);
+    return false;
+}
+
+/* What a command reads, and what it has not made, outlives what it makes anew. */
+static BalStatus nothing_else_in(const BalCliRoom *room, BalError *err) {
+    char **names = NULL, *dir = realpath(room->dir, NULL);
+    int n = 0;
+    BalStatus rc = bal_list_dir(room->dir, &names, &n, err);
+    for (int i = 0; i < n && rc >= 0; i++)
+        if (!is_one_of(names[i], room->holds) && !is_one_of(names[i], "*.tmp-*"))
+            rc = BAL_FAIL(err, BAL_E_EXISTS,
+                          "%s holds %s, which -f would take away with the older output: move it or give another folder",
+                          room->dir, names[i]);
+    for (int i = 0; i < room->cli->n_args && dir && rc >= 0; i++) {
+        char *arg = realpath(room->cli->args[i], NULL);
+        if (arg && bal_has_prefix(arg, dir) && (!arg[strlen(dir)] || arg[strlen(dir)] == '/'))
+            rc = BAL_FAIL(err, BAL_E_ARG, "%s is read here and -f would take it away with the older output in %s",
+                          room->cli->args[i], room->dir);
+        free(arg);
+    }
+    bal_names_free(names, n);
+    free(dir);
     return rc;
 }
 
-BalStatus bal_cli_room(void *room, BalError *err) {
-    const BalCliRoom *r = room;
-    return bal_cli_make_room(r->cli, r->dir, r->mark, err);
+BalStatus bal_cli_room(void *user, BalError *err) {
+    const BalCliRoom *room = user;
+    BalText path = {0};
+    BalStatus rc = BAL_OK;
+    bool ours = false;
+    for (const BalCliMark *mark = room->mark; room->cli->force && mark->file && !ours && rc >= 0; mark++) {
+        bal_text_clear(&path);
+        bal_path_join(&path, room->dir, mark->file);
+        rc = bal_text_ok(&path, err);
+        ours = rc >= 0 && is_there(path.data, mark->says);
+        if (ours) rc = nothing_else_in(room, err);
+        if (ours && rc >= 0) rc = empty_idle(room->dir, path.data, err);
+    }
+    bal_text_reset(&path);
+    return rc;
 }
 
 BalStatus bal_cli_flush(BalCli *cli, BalError *err) {

@@ -90,22 +90,23 @@ void bal_cli_note(const BalCli *cli, const char *fmt, ...) BAL_PRINTF(2, 3); /* 
 void bal_cli_warn(const BalCli *cli, const char *fmt, ...) BAL_PRINTF(2, 3); /* stderr, a line, always */
 bool bal_cli_cancelled(void); /* SIGINT or SIGTERM came: stop at the next safe point with BAL_E_CANCELLED */
 
-/* BAL_E_EXISTS with the remedy where `path` exists and -f was not given. */
+/* BAL_E_EXISTS with the remedy where `path` exists and -f was not given; BAL_E_ARG, with -f too, where another word of the command line
+ * names that file: what is read must outlive what is written. */
 BAL_MUST_USE BalStatus bal_cli_may_write(const BalCli *cli, const char *path, BalError *err);
-/* The same for files of the folder `dir`, of which `name` (ends with NULL) has the one that says that all are whole last. BAL_E_ARG where
- * one of them is an argument of the command, with -f too: what is read must outlive what is written. */
+/* The same for files of the folder `dir`, of which `name` (ends with NULL) has the one that says that all are whole last. */
 BAL_MUST_USE BalStatus bal_cli_may_write_in(const BalCli *cli, const char *dir, const char *const *name, BalError *err);
 typedef struct BalCliMark { /* a file that only an output of ours has: its name, and what stands in its first lines */
     const char *file, *says;
 } BalCliMark;
-/* With -f an older output in the folder `dir`, finished or not, makes room. It is known by one of the files `mark`
- * (ends with a file NULL), and not by a name alone: others keep a "journal", too. A folder of anything else stays, for
- * the library to refuse. BAL_E_EXISTS: another process is writing it. */
-BAL_MUST_USE BalStatus bal_cli_make_room(const BalCli *cli, const char *dir, const BalCliMark *mark, BalError *err);
-typedef struct BalCliRoom { /* the same at the time that a library's call knows: user of a BalRoom */
+/* With -f an older output in the folder `dir`, finished or not, makes room: user of a BalRoom. It is known by one of the files `mark`
+ * (ends with a file NULL), and not by a name alone: others keep a "journal", too. A folder of anything else stays, for the
+ * library to refuse. BAL_E_EXISTS: another process is writing it, or there is something in it that `holds` (patterns of
+ * names, parted by blanks) does not name. BAL_E_ARG: an argument of the command lies in it. */
+typedef struct BalCliRoom {
     const BalCli *cli;
     const char *dir;
     const BalCliMark *mark;
+    const char *holds;
 } BalCliRoom;
 BAL_MUST_USE BalStatus bal_cli_room(void *room, BalError *err);
 

@@ -120,7 +120,7 @@ static BalStatus ingest(BalCli *cli, const BalManifest *m, const BalFeatureRecip
     static const BalCliMark mark[] = {
         {"store.json", "avbalance/store/"}, {"journal", " avbalance-journal "}, {NULL, NULL}};
     const Ingest *self = cli->self;
-    BalCliRoom room = {cli, self->out, mark};
+    BalCliRoom room = {cli, self->out, mark, "store.json index rejected.csv journal shard-*.tar"};
     BalIngestSpec spec = bal_ingest_spec_default();
     BalIngestResult r = {0};
     spec.workers = self->workers ? (int)self->workers : cli->threads;

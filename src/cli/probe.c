@@ -188,7 +188,7 @@ static BalStatus show_one(void *user, int64_t i, int worker, BalError *err) {
     r->shown = (!j->filter || (bits & j->filter)) && !(bits & j->without);
     r->passes = !j->judging || !(r->rc < 0 || (bits & j->reject) || (j->require & ~bits));
     j->passed += r->passes;
-    if (a->paths && !r->passes) r->shown = false;
+    if (a->paths && (!r->passes || (r->rc < 0 && !j->filter))) r->shown = false;
     j->shown += r->shown;
     BalProgress p = {.stage = "probe", .done = i + 1, .total = j->cli->n_args, .unit = "files"};
     if (j->cli->progress.fn && !j->cli->progress.fn(j->cli->progress.user, &p))

@@ -150,7 +150,9 @@ static BalStatus score(BalCli *cli, const BalManifest *m, BalError *err) {
     static const BalCliMark mark[] = {
         {"score.json", "avbalance/score/"}, {"score.journal", "avbalance-score "}, {NULL, NULL}};
     const Score *self = cli->self;
-    BalCliRoom room = {cli, self->out, mark};
+    BalCliRoom room = {
+        cli, self->out, mark,
+        "score.json score.journal categories.csv probabilities.npy topk.csv ids.txt classes.txt rejected.csv"};
     BalScoreSpec spec = bal_score_spec_default();
     BalScoreResult r;
     spec.scorer = self->scorer;

@@ -6,13 +6,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include <cairo-pdf.h>
 #include <cairo-svg.h>
 
 #include "base/file.h"
 
-enum { PNG, SVG, PDF };
+enum { PNG, SVG, PDF, N_KINDS };
+static const char *const kinds[N_KINDS] = {".png", ".svg", ".pdf"};
 
 const BalRgb bal_colour_audio = {0.000, 0.447, 0.698}, bal_colour_visual = {0.835, 0.369, 0.000};
 const BalRgb bal_colour_ink = {0.12, 0.12, 0.14}, bal_colour_grey = {0.45, 0.45, 0.48},
@@ -52,15 +54,15 @@ const char *__lsan_default_options(void) {
 
 /* PNG, SVG or PDF by the ending of the path; -1. */
 static int kind_of(const char *path) {
-    return bal_has_suffix(path, ".png")   ? PNG
-           : bal_has_suffix(path, ".svg") ? SVG
-           : bal_has_suffix(path, ".pdf") ? PDF
-                                          : -1;
+    const char *dot = strrchr(path, '.');
+    for (int k = 0; dot && k < N_KINDS; k++)
+        if (!strcasecmp(dot, kinds[k])) return k;
+    return -1;
 }
 
 BalStatus bal_figure_may_be(const char *path, BalError *err) {
     if (kind_of(path) >= 0) return BAL_OK;
-    return BAL_FAIL(err, BAL_E_UNSUPPORTED, "%s: figures are .png, .svg or .pdf", path);
+    return BAL_FAIL(err, BAL_E_ARG, "%s: figures are .png, .svg or .pdf", path);
 }
 
 static cairo_status_t keep_bytes(void *to, const unsigned char *data, unsigned n) {

@@ -8,7 +8,7 @@
 0	"audio": 5\.46	-	$A triage m.csv --audio o.csv --visual o.csv --audio-temperature c.json -o t --json
 2	-	c.json: is the temperature of the audio scorer; give it with --audio-temperature	$A triage m.csv --audio o.csv --visual o.csv --visual-temperature c.json -o t -f
 3	-	none of 40 clips	$A calibrate m.csv --outputs o.csv -o d.json --split test
-4	-	\.gif	$A calibrate m.csv --outputs o.csv -o d.json --figure c.gif
+2	-	\.gif	$A calibrate m.csv --outputs o.csv -o d.json --figure c.gif
 2	-	--outputs is missing	$A calibrate m.csv -o d.json
 2	-	from the probabilities of all classes only	printf 'id,confidence,correct\nc0,0.5,1\n' >n.csv; $A calibrate m.csv --outputs n.csv -o d.json
 0	-	the likelihood is best at the end of the range	awk '{sub(/cat/, "dog")} 1' m.csv >all.csv; $A calibrate all.csv --outputs o.csv -o d.json -q >/dev/null

@@ -6,6 +6,7 @@
 0	-	-	cp $D/../../fuzz/corpus/media/h264.mp4 film.mp4; cp $D/../../fuzz/corpus/media/s.wav .; cp $D/../../fuzz/corpus/media/vp8.webm abcdefghijk.webm; mkdir -p lab/dog && cp film.mp4 lab/dog/; printf '<html>' >page.mp4
 # two inputs of five give clips; the others stand with their reasons
 0	^d: 4 clips of 5 videos$	-	$A clip film.mp4 abcdefghijk.webm page.mp4 none.mp4 s.wav -o d --seconds 1 --grid --reject none
+2	-	d/clips is read here and -f would take it away	$A clip d/clips -o d --seconds 1 --grid --reject none -f
 0	^abcdefghijk_1,clips/abcdefghijk_1\.mp4,,,0,1,abcdefghijk$	-	cat d/manifest.csv
 0	^local:sha256:[0-9a-f]{16},page\.mp4,,,plan,unusable,not a media file	-	cat d/rejects.csv
 0	,none\.mp4,,,list,missing,the file is not there$	-	cat d/rejects.csv

@@ -3,4 +3,4 @@
 0	figure: d.png	-	$A datamap $D/small.csv -o d.png --figure discrepancy
 0	"schema": "avbalance/datamap/1"	-	$A datamap $D/small.csv -o e.pdf --figure discrepancy --json
 2	-	figure	$A datamap $D/small.csv -o d2.png --figure pie
-4	-	figures are	$A datamap $D/small.csv -o d.bmp
+2	-	figures are	$A datamap $D/small.csv -o d.bmp

@@ -104,8 +104,8 @@ with tempfile.TemporaryDirectory() as folder:
 
     subset = {"overall": test, "audio_preferred": test & (d > 0), "visual_preferred": test & (d < 0), "ties": test & (d == 0)}
     for t in (0.2, 0.4):
-        subset[f"audio_dominated_{t}"] = test & (d > t)
-        subset[f"visual_dominated_{t}"] = test & (-d > t)
+        subset[f"audio_dominated_{t}"] = test & (d > t + 1e-9)  # as decimals have it
+        subset[f"visual_dominated_{t}"] = test & (-d > t + 1e-9)
     right = {m: np.mean([a == y for a in answer[m]], 0) for m in answer}
     rows = {(r["name"], r["subset"]): r for r in result["rows"]}
     assert set(rows) == {(m, s) for m in answer for s in subset}, set(rows)
@@ -140,7 +140,7 @@ with tempfile.TemporaryDirectory() as folder:
     for name, m in methods.items():
         for p in m["curves"]:
             side = d if p["side"] == "audio" else -d
-            k = test & (side > p["t"])
+            k = test & (side > p["t"] + 1e-9)
             assert p["n"] == k.sum()
             if k.any():
                 near(p["accuracy"], right[name][k].mean(), (name, p))

@@ -11,7 +11,7 @@
 0	"schema": "avbalance/evaluate/1"	*	$A evaluate --scores s.csv -p late.csv --json
 0	^figure$	*	$A evaluate --scores s.csv audio.csv visual.csv late.csv --figure f.svg -q >/dev/null && test -s f.svg && echo figure
 2	-	f.svg is already there	$A evaluate --scores s.csv late.csv --figure f.svg
-4	-	figures are .png, .svg or .pdf	$A evaluate --scores s.csv late.csv --figure f.gif
+2	-	figures are .png, .svg or .pdf	$A evaluate --scores s.csv late.csv --figure f.gif
 2	-	--scores is missing	$A evaluate late.csv
 2	-	a run or a file of predictions is missing	$A evaluate --scores s.csv
 2	-	audio_dominated_0.95 of split test is empty: no clip has d > 0.95; give a smaller --threshold	$A evaluate --scores s.csv late.csv -t 0.95 -o none

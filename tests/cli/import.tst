@@ -12,7 +12,8 @@
 0	-	-	tail -c 72 a.safetensors >1; tail -c 72 b.safetensors >2; cmp 1 2
 0	source_sha256":"[0-9a-f]{64}	-	head -c 300 a.safetensors
 2	-	a.safetensors is already there; give -f	$A import $D/../../fuzz/corpus/import/torch-zip --as none -o a.safetensors
-0	*	-	$A import a.safetensors --as none -f -o a.safetensors
+0	*	-	cp a.safetensors aa.safetensors; $A import aa.safetensors --as none -f -o a.safetensors
+2	-	a.safetensors is read here and would be written	$A import a.safetensors --as none -f -o a.safetensors
 # refused: nothing is written
 3	-	those of no known network; its network can be given as "none"	$A import $D/../../fuzz/corpus/import/torch-zip -o x.safetensors
 3	-	^warning: missing: features.0.weight \[64,1,3,3\]$	$A import $D/../../fuzz/corpus/import/torch-zip -o x.safetensors --as vggish

@@ -24,6 +24,8 @@
 0	*	*	test -d one || exit 0; $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --shard-mb 0.1 --json -q | grep -q '"schema": *"avbalance/ingest/1"'
 0	*	*	test -d one || exit 0; $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --set audio.frames=100 -q 2>err; test $? = 5 && grep -q "another feature recipe" err
 0	*	*	test -d one || exit 0; $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --set audio.frames=100 -qf | grep -q "24 of 24 clips stored"
+# what is not the store's, and what is read, stays
+0	-	-	test -d one || exit 0; echo mine >one/notes.txt; $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --set audio.frames=100 -qf 2>err; test $? = 2 && grep -q "one holds notes.txt, which -f would take away" err && rm one/notes.txt && test -f one/store.json
 # a link to a folder stays one
 0	*	*	test -d one || exit 0; mv one disk && ln -s disk one && $A ingest $D/../../../../shared/data/avdigits/sample_clips/labels.tsv -o one --set audio.frames=100 -qf && test -L one && test -f disk/store.json
 # -f takes an older store away only for what can begin, and not from under another process

@@ -23,3 +23,5 @@
 0	"short": ?0\.5	-	$A probe --json $D/../../fuzz/corpus/media/s.wav
 3	"passes": ?false	1 of 1 files do not pass	$A probe --json --require no-video $D/../../fuzz/corpus/media/h264.mp4
 2	-	--require: no finding is called lettrbox, did you mean letterbox	$A probe --require lettrbox $D/../../fuzz/corpus/media/s.wav
+3	-	1 of 1 files cannot be used	$A probe --paths absent.mp4
+2	-	file names that begin with - after --	$A probe -video-.mp4

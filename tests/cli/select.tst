@@ -69,7 +69,7 @@
 0	^level,kept,kl,kl_norm,chi2,gini,max_min$	-	head -1 f.csv
 0	PNG	-	head -c 4 f.png | tail -c 3
 2	-	f.png is already there; give -f	$A select t.csv --frontier f.png
-4	-	figures are \.png, \.svg or \.pdf	$A select t.csv --frontier f.gif
+2	-	figures are \.png, \.svg or \.pdf	$A select t.csv --frontier f.gif
 0	-	-	$A select t.csv --json --shortage 5 --frontier f.svg >1; $A select t.csv --json --shortage 5 --frontier f.svg -f -o m >2; cmp 1 2; cmp 1 m/select.json; ls m/frontier.csv m/shortage.csv >/dev/null
 0	"price":	-	cat 1
 0	-	-	$A select t.csv -o m -f >/dev/null; test ! -e m/shortage.csv

@@ -30,3 +30,13 @@
 1	-	test-audio-dominated-0.9.txt	$A split $D/small.csv -o u -f -t 0.9
 0	-	-	test ! -e u/split.json && test ! -e u/test-audio-dominated-0.4.txt
 0	^lists: u$	-	rmdir u/test-audio-dominated-0.9.txt/x u/test-audio-dominated-0.9.txt && $A split $D/small.csv -o u -t 0.9
+# what is beyond a threshold is so in decimals: 0.9 - 0.7 is 0.2
+0	"audio_dominated": 0	-	printf 'id,u_audio,u_visual\na,0.9,0.7\nb,0.8,0.6\n' >ties.csv; $A split ties.csv --json -t 0.2
+0	"beyond_0.2": 0|\|d\| > 0\.2 in 0\.0 %|0\.2.* 0\.0 %	-	$A summary ties.csv
+# somebody's own file under the name of a list, and the table itself
+2	-	own/all-audio-preferred.txt is already there, and no split.json	mkdir own; echo mine >own/all-audio-preferred.txt; $A split ties.csv -o own
+0	^mine$	-	cat own/*
+2	-	is read here and would be written	mkdir tab; cp ties.csv tab/all-audio-preferred.txt; $A split tab/all-audio-preferred.txt -o tab
+0	-	-	cmp ties.csv tab/all-audio-preferred.txt && test "$(ls tab)" = all-audio-preferred.txt
+# what a killed split left
+0	*	-	mkdir left; touch left/all-audio-preferred.txt left/split.json.tmp-4194301 left/x.txt.tmp-4194301; $A split ties.csv -o left && ! ls left | grep tmp

@@ -2,6 +2,8 @@
 0	-	-	cp $D/../../fuzz/corpus/media/h264.mp4 a.mp4; cp a.mp4 b.mp4; printf 'id,media,label,split\na,a.mp4,dog,train\nb,b.mp4,cat,test\n' >m.csv; printf 'id,licence,pref\na,CC BY 4.0,v\n' >t.csv
 0	^dataset\.lock\.json: 2 clips, .* hash [0-9a-f]{64}$	-	$A lock m.csv --table t.csv
 2	-	dataset.lock.json is already there; give -f	$A lock m.csv
+2	-	m.csv is read here and would be written	$A lock m.csv -o m.csv -f
+2	-	t.csv is read here and would be written	$A lock m.csv --table t.csv -o t.csv -f
 0	"licence":"CC BY 4\.0"	-	cat dataset.lock.json
 0	^2 of 2 clips are the same$	-	$A verify dataset.lock.json
 0	train-visual-preferred +1 +1$	-	$A verify dataset.lock.json --manifest m.csv

@@ -25,7 +25,7 @@ BEGIN {
     split("media=^(libav|libsw) base=^(jansson|yaml|zlib)[.]h|^nettle/ backends=^(dnnl|oneapi|omp[.]h|cuda|cudnn|cublas|nccl) " \
           "features=^(jpeglib|jerror|jconfig)[.]h report=^cairo comm=^mpi[.]h curate=^chromaprint", v, " ")
     for (i in v) { split(v[i], kv, "="); vendor[kv[2]] = kv[1] }
-    system_header = "^(assert|complex|cpuid|ctype|dirent|errno|fcntl|fenv|float|getopt|immintrin|inttypes|limits|locale|malloc|math|poll|" \
+    system_header = "^(assert|complex|cpuid|ctype|dirent|errno|fcntl|fenv|float|fnmatch|getopt|immintrin|inttypes|limits|locale|malloc|math|poll|" \
         "pthread|sched|setjmp|signal|spawn|stdarg|stdatomic|stdbool|stddef|stdint|stdio|stdlib|string|strings|termios|time|unistd)" \
         "[.]h$|^(sys|linux)/"
 }

@@ -43,7 +43,7 @@ static void test_kinds(void **state) {
             assert_memory_equal(first.data, second.data, first.len);
         }
     }
-    assert_fails(bal_figure_heatmap(&h, &spec, scratch("a.gif"), &err), BAL_E_UNSUPPORTED, ".png, .svg or .pdf");
+    assert_fails(bal_figure_heatmap(&h, &spec, scratch("a.gif"), &err), BAL_E_ARG, ".png, .svg or .pdf");
     assert_fails(bal_figure_heatmap(&h, &spec, scratch("no/such/a.png"), &err), BAL_E_IO, "no/such/a.png");
     memset(&h, 0, sizeof h);
     assert_fails(bal_figure_heatmap(&h, &spec, scratch("e.png"), &err), BAL_E_ARG, "empty");
@@ -191,7 +191,7 @@ static void test_curves(void **state) {
     assert_ok(bal_figure_curves(&e, &spec, scratch("c.png"), &err));
     assert_in_range(count_pixels(scratch("c.png"), bal_colour_audio), 2000, 20000);
     assert_ok(bal_figure_curves(&e, &spec, scratch("c.pdf"), &err));
-    assert_fails(bal_figure_curves(&e, &spec, scratch("c.jpg"), &err), BAL_E_UNSUPPORTED, ".png, .svg or .pdf");
+    assert_fails(bal_figure_curves(&e, &spec, scratch("c.jpg"), &err), BAL_E_ARG, ".png, .svg or .pdf");
     assert_in_range(fault_each_allocation(draw_once, &e), 50, 1000); /* neither a figure nor a table lacks a word */
     assert_in_range(fault_each_allocation(write_once, &e), 20, 1000);
     e.row[0].modality = BAL_MODALITY_VISUAL; /* the same lines in another colour, but for words and bars */
