@@ -17,6 +17,11 @@
 0	^removed 1 of 4	1 ids of t2.csv are not among the scores	printf 'id,reason\nc,silent\nc,black\nx,black\n' >t2.csv; $A clean s.csv -o t2 --technical t2.csv
 0	^c,noise,technical,label=cat u_audio=0.5 u_visual=0.5 reason=silent$	-	cat t/rejects.csv
 2	-	holds no run folders	$A clean s.csv -o bad --runs c
+# the runs that an estimate lists, not one of an earlier call beside them
+0	-	-	mkdir -p r/audio-seed0 r/visual-seed0 r/audio-seed0-fold0 && for k in audio visual; do (printf '\223NUMPY\001\000v\000'; printf '%-117s\n' "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }"; printf '\000\000\200\077\000\000\000\000') >r/$k-seed0/probabilities.npy; echo a >r/$k-seed0/ids.txt; printf 'dog\ncat\n' >r/$k-seed0/classes.txt; done
+3	-	audio-seed0-fold0	$A clean s.csv -o bad --runs r
+0	^removed 0 of 4	*	echo '{"runs": ["audio-seed0", "visual-seed0"]}' >r/estimate.json; $A clean s.csv -o runs --runs r
+3	-	r/estimate.json: the run "visual-seed1" is no folder	echo '{"runs": ["audio-seed0", "visual-seed1"]}' >r/estimate.json; $A clean s.csv -o bad --runs r
 3	-	outside \[0,1\]	$A clean $D/range.csv -o bad
 1	-	none.csv	$A clean s.csv -o bad --technical none.csv
 0	-	*	ls bad 2>/dev/null | grep -v "^$"; true
