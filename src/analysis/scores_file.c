@@ -133,6 +133,18 @@ typedef struct Wanted { /* a column that must be there */
     const char *name, *flag;
 } Wanted;
 
+/* A column is taken for one role only; another one that names it finds none. */
+static BalStatus check_roles(const BalScoresFile *f, const BalCsv *csv, const Wanted *wanted, int n, BalError *err) {
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < n && !wanted[i].found; k++)
+            if (wanted[k].found && wanted[k].name && !strcmp(wanted[i].name, wanted[k].name))
+                return BAL_FAIL(err, BAL_E_FORMAT,
+                                "%s: line %lld: the column \"%s\" is given for two roles; name another with "
+                                "--%s-column or --%s-column",
+                                f->path, (long long)csv->line, wanted[i].name, wanted[k].flag, wanted[i].flag);
+    return BAL_OK;
+}
+
 /* One message for all columns that are not there. */
 static BalStatus find_missing(const BalScoresFile *f, const BalCsv *csv, const Wanted *wanted, int n, BalError *err) {
     BalText have = {0}, lack = {0}, flags = {0};
@@ -182,6 +194,7 @@ static BalStatus take_header(BalScoresFile *f, const BalCsv *csv, const BalScore
         {f->has_split || !(spec->split || spec->only_split), spec->split ? spec->split : "split", "split"},
         {f->has_source || !spec->source, spec->source, "source"},
     };
+    BAL_TRY(check_roles(f, csv, wanted, sizeof wanted / sizeof *wanted, err));
     return find_missing(f, csv, wanted, sizeof wanted / sizeof *wanted, err);
 }
 

@@ -8,6 +8,9 @@
 2	-	classes	$A summary $D/small.csv --classes -3
 0	2 clips	-	$A summary $D/foreign.tsv --id-column file --audio-column voice --visual-column face
 3	-	no column "id", "u_audio", "u_visual" \(columns: file, face, voice\); name them with --id-column, --audio-column, --visual-column	$A summary $D/foreign.tsv
+# one column for two roles
+3	-	line 1: the column "voice" is given for two roles; name another with --audio-column or --visual-column	$A summary $D/foreign.tsv --id-column file --audio-column voice --visual-column voice
+3	-	the column "file" is given for two roles; .* --id-column or --label-column	$A summary $D/foreign.tsv --id-column file --label-column file --audio-column voice --visual-column face
 1	-	is a folder	$A summary .
 # the folder of an estimate, and a picture
 1	-	is a folder, not a regular file: its scores are run/scores.csv	mkdir run && cp $D/small.csv run/scores.csv && $A summary run
