@@ -31,6 +31,12 @@ static BalStatus parse_value(const BalScoresFile *f, const BalCsv *csv, int i, B
     if (!number && field->n)
         return ROW_FAIL(BAL_E_NUMERIC, "%s is \"%.*s\", not a number; leave it empty where unknown", name, shown,
                         field->s);
+    if (c == BAL_SCORE_UNDECIDED && number && v != 0 && v != 1)
+        return ROW_FAIL(BAL_E_NUMERIC, "%s is %.*s, neither 0 nor 1; leave it empty where unknown", name, shown,
+                        field->s);
+    if ((c == BAL_SCORE_LOW || c == BAL_SCORE_HIGH) && number && !(v >= -1 && v <= 1))
+        return ROW_FAIL(BAL_E_NUMERIC, "%s is %.*s, outside [-1,1]; leave it empty where unknown", name, shown,
+                        field->s);
     row->extra[c] = v;
     return BAL_OK;
 }
