@@ -29,20 +29,28 @@ typedef struct BalDuplicatesSpec {
     int64_t n_keep;
     const char *const *labelled; /* [n_labelled] ids whose labels people gave: they stay rather than others */
     int64_t n_labelled;
-    const BalManifest
-        *against; /* clips of other datasets, by id only: what is of the same stretch of video goes; may be NULL */
+    const BalManifest *against; /* [n_against] other datasets: what is a duplicate of a clip of theirs goes */
+    int n_against;
 } BalDuplicatesSpec;
 BAL_API BalDuplicatesSpec bal_duplicates_spec_default(void);
 
 typedef struct BalDuplicatesResult {
     int64_t n, kept, removed, unusable; /* unusable: gave no fingerprint; it stays */
     int64_t pairs[BAL_SAME_KINDS];
-    int64_t groups;  /* of duplicates, each keeping one */
-    int64_t leaks;   /* sources, and pairs of duplicates, on both sides of a split */
-    int64_t resumed; /* fingerprints made by an earlier call */
+    int64_t groups;   /* of duplicates, each keeping one */
+    int64_t leaks;    /* sources, and pairs of duplicates, on both sides of a split */
+    int64_t resumed;  /* fingerprints made by an earlier call */
+    int64_t against;  /* clips of other datasets */
+    int64_t unknown;  /* of `against`: no fingerprint and no place in a video; nothing was compared with them */
+    int64_t by_place; /* of `against`: no fingerprint, so that only a place in the same video can tell */
+    int64_t
+        unplaced; /* of n, where some are by_place: no place in a video, so that they were not compared with those */
 } BalDuplicatesResult;
 
-/* Compare all clips of a manifest with each other. Written to dir:
+/* Compare all clips of a manifest with each other, and with those of other datasets by file where it is there. The place of a clip in
+ * its video is what clips.csv beside the list says (see clips.h), else its id, else source and start; these begin where the file does,
+ * so that they count only where the list has one file of the source, or the file is not there. Clips of one file have places in that
+ * too. Written to dir:
  *
  *   pairs.csv           a,b,kind,frames,mirrored,bit_error,offset_s
  *   groups.csv          group,id,kept,why: duplicates joined over all pairs; one of each stays: must-keep, else labelled by people, else

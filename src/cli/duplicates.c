@@ -4,6 +4,7 @@
 #include "analysis/predictions.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "cli/command.h"
 
 typedef struct Duplicates {
@@ -29,6 +30,10 @@ static void print_json(BalText *out, const char *dir, const BalDuplicatesResult 
     bal_json_add_int(&o, "leaks", r->leaks);
     bal_json_add_int(&o, "unusable", r->unusable);
     bal_json_add_int(&o, "resumed", r->resumed);
+    bal_json_add_int(&o, "against", r->against);
+    bal_json_add_int(&o, "against_unknown", r->unknown);
+    bal_json_add_int(&o, "against_by_place", r->by_place);
+    bal_json_add_int(&o, "unplaced", r->unplaced);
     bal_json_close(&o, '}');
     bal_text_char(out, '\n');
 }
@@ -86,15 +91,14 @@ static BalStatus search(BalCli *cli, const BalManifest *m, BalDuplicatesSpec *sp
     const Duplicates *self = cli->self;
     BalDuplicatesResult r = {0};
     BalLines keep = {0}, labelled = {0};
-    BalManifest against = {0};
-    BalManifestSpec lists = bal_manifest_spec_default();
+    BalManifest *against = NULL; /* each relative to its own folder */
     BalStatus rc;
     BAL_TRY_OR(done, read_ids(&keep, self->keep, &spec->keep, &spec->n_keep, err));
     BAL_TRY_OR(done, read_ids(&labelled, self->labelled, &spec->labelled, &spec->n_labelled, err));
-    lists.media_dir = self->against.n > 1 ? "." : NULL; /* their media are of no interest */
-    if (self->against.n)
-        BAL_TRY_OR(done, bal_manifest_load_all(&against, self->against.v, self->against.n, &lists, err));
-    if (self->against.n) spec->against = &against;
+    BAL_TRY_OR(done, bal_alloc(&against, (size_t)self->against.n, sizeof *against, err));
+    for (int i = 0; i < self->against.n; i++)
+        BAL_TRY_OR(done, bal_manifest_load(&against[i], self->against.v[i], NULL, err));
+    spec->against = against, spec->n_against = self->against.n;
     BAL_TRY_OR(done, bal_duplicates_find(m, spec, self->out, cli->progress, &r, err));
     if (cli->json)
         print_json(&cli->out, self->out, &r);
@@ -102,6 +106,16 @@ static BalStatus search(BalCli *cli, const BalManifest *m, BalDuplicatesSpec *sp
         print_text(&cli->out, self->out, &r);
     if (r.unusable)
         bal_cli_warn(cli, "%lld clips gave no fingerprint and stay; `avbalance probe` says why", (long long)r.unusable);
+    if (r.unknown)
+        bal_cli_warn(cli,
+                     "%lld of %lld clips of --against have no file that decodes and no known place in a video (an id "
+                     "with video and time, or source and start): nothing was compared with them",
+                     (long long)r.unknown, (long long)r.against);
+    if (r.unplaced)
+        bal_cli_warn(cli,
+                     "%lld of %lld clips have no known place in a video: they were not compared with %lld clips of "
+                     "--against that have no file that decodes",
+                     (long long)r.unplaced, (long long)r.n, (long long)r.by_place);
     if (r.leaks)
         bal_cli_warn(
             cli,
@@ -114,7 +128,8 @@ static BalStatus search(BalCli *cli, const BalManifest *m, BalDuplicatesSpec *sp
 done:
     bal_lines_reset(&keep);
     bal_lines_reset(&labelled);
-    bal_manifest_reset(&against);
+    for (int i = 0; against && i < self->against.n; i++) bal_manifest_reset(&against[i]);
+    bal_free(against);
     return rc;
 }
 
@@ -149,7 +164,9 @@ static const BalFlag flags[] = {
     {"labelled", 0, BAL_FLAG_STRING, "FILE", "ids whose labels people gave: of a group they stay rather than others",
      AT(labelled)},
     {"against", 0, BAL_FLAG_LIST, "LIST",
-     "another dataset, such as a benchmark: what is of the same stretch of video goes", AT(against)},
+     "another dataset, such as a benchmark: what is a duplicate of a clip of it goes; its files are read where they "
+     "are there",
+     AT(against)},
     {"frames", 0, BAL_FLAG_INT, "N", "pictures of 8 that must agree", AT(frames), .def = "6", .min = 1, .max = 8},
     {"bits", 0, BAL_FLAG_INT, "N", "of 64 that may differ where pictures agree", AT(bits), .def = "8", .min = 0,
      .max = 31},
@@ -177,13 +194,13 @@ const BalCommand bal_cmd_duplicates = {
     .summary = "Find clips that show and sound the same, and keep one of each",
     .details =
         "Duplicates are the same file, clips of one video that begin less than 10 s apart (or than the earlier one is\n"
-        "long), and clips whose picture and sound both agree, though coded anew, scaled, mirrored or shifted. Only "
-        "the\n"
-        "picture, or only the sound, is told in pairs.csv and removes nothing. Of each group one stays: a clip of\n"
-        "--against, of --keep, of --labelled, else the one of the lowest key. DIR gets manifest.csv (what stays, for\n"
-        "ingest), rejects.csv, pairs.csv, groups.csv, leaks.csv (sources in two splits), and fingerprints.jsonl, so "
-        "that\n"
-        "the next call has only new clips to decode.",
+        "long; by id, by source and start, or in one file), and clips whose picture and sound both agree, though\n"
+        "coded anew, scaled, mirrored or shifted. Only the picture, or only the sound, is told in pairs.csv and "
+        "removes\n"
+        "nothing. Of each group one stays: a clip of --against, of --keep, of --labelled, else the one of the lowest\n"
+        "key. DIR gets manifest.csv (what stays, for ingest), rejects.csv, pairs.csv, groups.csv, leaks.csv (sources "
+        "in\n"
+        "two splits), and fingerprints.jsonl, so that the next call has only new clips to decode.",
     .min_args = 1,
     .max_args = 1,
     .flags = flags,

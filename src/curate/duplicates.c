@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "base/csv.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -50,14 +51,6 @@ static Place place_of_id(const char *id, int64_t clip) {
     return p;
 }
 
-/* The table of `clip` tells exactly, where it lies beside the manifest; its texts are borrowed. */
-static void read_places(const BalDuplicates *d, const BalPlaces *known, Place *place) {
-    BalPlace p;
-    for (int64_t i = 0; i < d->m->n; i++)
-        if (bal_places_find(known, d->m->clip[i].id, &p))
-            place[i] = (Place){p.video, strlen(p.video), p.start_s, p.end_s - p.start_s, i};
-}
-
 static int by_place(const void *x, const void *y) {
     const Place *a = x, *b = y;
     size_t n = a->length < b->length ? a->length : b->length;
@@ -87,21 +80,85 @@ static BalStatus add_stretch(BalDuplicates *d, const Place *a, const Place *b, B
     return bal_pairs_add(&d->pairs, &pair, err);
 }
 
+/* The file itself as a video, by whatever path it is reached; a name that no source can have. */
+static BalStatus place_in_file(BalDuplicates *d, const BalManifest *m, const BalClip *c, Place *out, BalError *err) {
+    BalText text = {0};
+    struct stat st;
+    bal_path_join(&text, m->dir, c->media);
+    BalStatus rc = bal_text_ok(&text, err);
+    if (rc == BAL_OK && stat(text.data, &st) == 0 && S_ISREG(st.st_mode)) {
+        bal_text_clear(&text);
+        bal_text_f(&text, "\n%llu:%llu", (unsigned long long)st.st_dev, (unsigned long long)st.st_ino);
+        rc = bal_text_ok(&text, err);
+        if (rc == BAL_OK) rc = bal_string_keep(&d->strings, text.data, text.len, &out->video, err);
+        out->length = text.len;
+        out->start_s = isnan(c->start_s) ? 0 : c->start_s;
+        out->duration_s = c->duration_s;
+    }
+    bal_text_reset(&text);
+    return rc;
+}
+
+/* Two places of each clip of a list: in its source video, and in its file. `start` is counted from the beginning of the file; that is
+ * the source's too where all its clips are of one file, or where the file is not there. Where the source was cut into several files,
+ * or is a speaker with several videos, it tells no place. place: [2 * m->n], of clips from number `first` on. */
+static BalStatus find_places(BalDuplicates *d, const BalManifest *m, int64_t first, Place *place, BalError *err) {
+    BalNameSet sources = {0};
+    BalPlaces known;
+    BalPlace p;
+    int64_t *of = NULL, number; /* [sources] a clip of its one file, -1: of several */
+    bool added;
+    BalStatus rc = bal_places_load(&known, m->dir, BAL_PLACES_TABLE, err);
+    if (rc == BAL_OK) rc = bal_alloc(&of, (size_t)m->n, sizeof *of, err);
+    for (int64_t i = 0; i < m->n && rc == BAL_OK; i++) {
+        const BalClip *c = &m->clip[i];
+        Place *file = &place[2 * i + 1];
+        *file = (Place){"", 0, NAN, NAN, first + i};
+        rc = place_in_file(d, m, c, file, err);
+        if (rc < 0 || !file->length || !*c->source) continue;
+        rc = bal_name_add(&sources, &d->strings, c->source, strlen(c->source), &number, &added, err);
+        if (rc < 0) break;
+        if (added)
+            of[number] = i;
+        else if (of[number] >= 0 && !same_video(&place[2 * of[number] + 1], file))
+            of[number] = -1;
+    }
+    for (int64_t i = 0; i < m->n && rc == BAL_OK; i++) {
+        const BalClip *c = &m->clip[i];
+        Place *at = &place[2 * i];
+        *at = place_of_id(c->id, first + i);
+        number = bal_name_find(&sources, c->source, strlen(c->source));
+        if (bal_places_find(&known, c->id, &p)) { /* the table of `clip` tells exactly */
+            *at = (Place){NULL, strlen(p.video), p.start_s, p.end_s - p.start_s, first + i};
+            rc = bal_string_keep(&d->strings, p.video, at->length, &at->video, err);
+        } else if (isnan(at->start_s) && *c->source && !isnan(c->start_s) && (number < 0 || of[number] >= 0))
+            *at = (Place){c->source, strlen(c->source), c->start_s, c->duration_s, first + i};
+    }
+    bal_places_reset(&known);
+    bal_name_set_reset(&sources);
+    bal_free(of);
+    return rc;
+}
+
+/* Clips that nothing can be found of: a search among them says nothing. */
+static void count_unknown(BalDuplicates *d, const Place *place) {
+    BalDuplicatesResult *r = &d->result;
+    for (int64_t i = 0; i < d->n_all; i++) {
+        const bool placed = !isnan(place[2 * i].start_s);
+        r->unplaced += i < d->m->n && !placed;
+        if (i < d->m->n || d->prints.at[i].usable) continue;
+        r->by_place += placed;
+        r->unknown += !placed;
+    }
+    if (!r->by_place) r->unplaced = 0;
+}
+
 /* Clips of one stretch, in order of (video, begin). Each is compared with the earlier one that reaches furthest, which
  * need not be its neighbour: a short clip may lie between. All others that reach as far as it begins are joined with
  * that one already. Ours and the others' are kept apart, since others among themselves are their business. */
-static BalStatus find_stretches(BalDuplicates *d, BalError *err) {
-    const BalManifest *other = d->spec->against;
-    int64_t n = d->m->n + (other ? other->n : 0);
-    Place *place = NULL;
-    BalPlaces known;
+static BalStatus join_stretches(BalDuplicates *d, const Place *place, int64_t n, BalError *err) {
     const Place *far[2] = {NULL, NULL}; /* of ours, of the others */
-    BAL_TRY(bal_alloc(&place, (size_t)n, sizeof *place, err));
-    for (int64_t i = 0; i < n; i++)
-        place[i] = place_of_id(i < d->m->n ? d->m->clip[i].id : other->clip[i - d->m->n].id, i);
-    BalStatus rc = bal_places_load(&known, d->m->dir, BAL_PLACES_TABLE, err);
-    if (rc == BAL_OK) read_places(d, &known, place);
-    if (rc == BAL_OK && n > 1) qsort(place, (size_t)n, sizeof *place, by_place);
+    BalStatus rc = BAL_OK;
     for (int64_t i = 0; i < n && rc == BAL_OK; i++) {
         const Place *b = &place[i];
         const int whose = b->clip >= d->m->n;
@@ -111,7 +168,23 @@ static BalStatus find_stretches(BalDuplicates *d, BalError *err) {
             if (far[k] && b->start_s < reach_of(d, far[k])) rc = add_stretch(d, far[k], b, err);
         if (!far[whose] || reach_of(d, b) > reach_of(d, far[whose])) far[whose] = b;
     }
-    bal_places_reset(&known);
+    return rc;
+}
+
+static BalStatus find_stretches(BalDuplicates *d, BalError *err) {
+    const BalManifest *list;
+    const int64_t n = 2 * d->n_all;
+    Place *place = NULL;
+    BalStatus rc = bal_alloc(&place, (size_t)n, sizeof *place, err);
+    for (int64_t i = 0; i < d->n_all && rc == BAL_OK; i += list->n) {
+        bal_duplicates_clip(d->m, d->spec, i, &list);
+        rc = find_places(d, list, i, place + 2 * i, err);
+    }
+    if (rc == BAL_OK) {
+        count_unknown(d, place);
+        qsort(place, (size_t)n, sizeof *place, by_place);
+        rc = join_stretches(d, place, n, err);
+    }
     bal_free(place);
     return rc;
 }
@@ -138,7 +211,8 @@ static bool rather(const BalDuplicates *d, int64_t a, int64_t b) {
 }
 
 const char *bal_duplicates_id(const BalDuplicates *d, int64_t i) {
-    return i < d->m->n ? d->m->clip[i].id : d->spec->against->clip[i - d->m->n].id;
+    const BalManifest *list;
+    return bal_duplicates_clip(d->m, d->spec, i, &list)->id;
 }
 
 static BalStatus choose(BalDuplicates *d, BalError *err) {
@@ -182,6 +256,7 @@ static BalStatus index_ids(BalDuplicates *d, BalError *err) {
 static void count(BalDuplicates *d) {
     BalDuplicatesResult *r = &d->result;
     r->n = d->m->n;
+    r->against = d->n_all - d->m->n;
     r->unusable = d->prints.unusable, r->resumed = d->prints.resumed;
     for (int64_t k = 0; k < d->pairs.n; k++) r->pairs[d->pairs.at[k].kind]++;
     for (int64_t i = 0; i < d->m->n; i++) r->removed += bal_duplicates_removed(d, i);
@@ -203,6 +278,15 @@ static int by_clips(const void *x, const void *y) {
     return (int)a->kind - (int)b->kind;
 }
 
+/* Two clips may be of one stretch both of a source and of a file. */
+static void sort_pairs(BalPairs *p) {
+    int64_t n = 0;
+    if (p->n > 1) qsort(p->at, (size_t)p->n, sizeof *p->at, by_clips);
+    for (int64_t k = 0; k < p->n; k++)
+        if (!n || by_clips(&p->at[n - 1], &p->at[k])) p->at[n++] = p->at[k];
+    p->n = n;
+}
+
 BalStatus bal_duplicates_find(const BalManifest *m, const BalDuplicatesSpec *spec, const char *dir,
                               BalProgressSink progress, BalDuplicatesResult *out, BalError *err) {
     if (spec->workers < 1 || spec->frames < 1 || spec->frames > BAL_PRINT_FRAMES || !(spec->overlap_s > 0))
@@ -210,14 +294,15 @@ BalStatus bal_duplicates_find(const BalManifest *m, const BalDuplicatesSpec *spe
                         spec->frames, BAL_PRINT_FRAMES, spec->overlap_s);
     if (!*bal_sound_print_version()) return bal_sound_print(NULL, 0, NULL, NULL, err);
     if (m->n == 0) return BAL_FAIL(err, BAL_E_ARG, "the manifest lists no clip: there is nothing to compare");
-    BalDuplicates d = {.m = m, .spec = spec, .n_all = m->n + (spec->against ? spec->against->n : 0)};
+    BalDuplicates d = {.m = m, .spec = spec};
     BalStatus rc;
     BAL_TRY_OR(fail, index_ids(&d, err));
     BAL_TRY_OR(fail, bal_make_dirs(dir, err));
     BAL_TRY_OR(fail, bal_prints_make(&d.prints, m, spec, dir, progress, err));
+    d.n_all = d.prints.n;
     BAL_TRY_OR(fail, bal_pairs_alike(&d.pairs, &d.prints, spec, err));
     BAL_TRY_OR(fail, find_stretches(&d, err));
-    if (d.pairs.n > 1) qsort(d.pairs.at, (size_t)d.pairs.n, sizeof *d.pairs.at, by_clips);
+    sort_pairs(&d.pairs);
     BAL_TRY_OR(fail, choose(&d, err));
     count(&d);
     BAL_TRY_OR(fail, bal_duplicates_save(&d, dir, err));

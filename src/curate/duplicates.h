@@ -11,7 +11,7 @@ enum { BAL_STAYS_OTHER, BAL_STAYS_KEPT, BAL_STAYS_LABELLED, BAL_STAYS_KEY };
 typedef struct BalDuplicates {
     const BalManifest *m;
     const BalDuplicatesSpec *spec;
-    int64_t n_all; /* clips of m, and behind them those of spec->against */
+    int64_t n_all; /* clips of m, and behind them those of the lists in spec->against */
     BalPrints prints;
     BalPairs pairs;
     int64_t *group; /* [n_all] forest of duplicates */

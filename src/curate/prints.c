@@ -284,13 +284,21 @@ static bool recall(Work *w, const char *name, Entry *e) {
             (e->print.n_sound = known->print.n_sound));
 }
 
+const BalClip *bal_duplicates_clip(const BalManifest *m, const BalDuplicatesSpec *spec, int64_t i,
+                                   const BalManifest **list) {
+    *list = m;
+    for (int k = 0; i >= (*list)->n; k++) i -= (*list)->n, *list = &spec->against[k];
+    return &(*list)->clip[i];
+}
+
 static BalStatus print_one(void *user, int64_t i, int worker, BalError *err) {
     Work *w = user;
-    const BalClip *clip = &w->m->clip[i];
+    const BalManifest *list;
+    const BalClip *clip = bal_duplicates_clip(w->m, w->spec, i, &list);
     BalText path = {0}, name = {0};
     struct stat st;
     Entry e = {0};
-    bal_path_join(&path, w->m->dir, clip->media);
+    bal_path_join(&path, list->dir, clip->media);
     clip_name(&name, bal_text_str(&path), clip);
     BalStatus rc = bal_text_ok(&name, err);
     if (rc == BAL_OK) rc = bal_text_ok(&path, err);
@@ -312,8 +320,8 @@ static BalStatus print_one(void *user, int64_t i, int worker, BalError *err) {
 static BalStatus printed(void *user, int64_t i, int worker, BalError *err) {
     Work *w = user;
     (void)worker;
-    w->out->unusable += !w->out->at[i].usable;
-    BalProgress p = {"fingerprints", i + 1, w->m->n, "clips", NULL};
+    w->out->unusable += i < w->m->n && !w->out->at[i].usable;
+    BalProgress p = {"fingerprints", i + 1, w->out->n, "clips", NULL};
     if (!w->progress.fn || w->progress.fn(w->progress.user, &p)) return BAL_OK;
     return BAL_FAIL(err, BAL_E_CANCELLED, "stopped after %lld of %lld fingerprints; the same call continues",
                     (long long)p.done, (long long)p.total);
@@ -346,12 +354,14 @@ BalStatus bal_prints_make(BalPrints *out, const BalManifest *m, const BalDuplica
     BalPrints prints = {.n = m->n};
     Work w = {.m = m, .spec = spec, .progress = progress, .file = BAL_APPEND_CLOSED, .out = &prints};
     BalStatus rc;
+    for (int k = 0; k < spec->n_against; k++) prints.n_others += spec->against[k].n;
+    prints.n += prints.n_others;
     pthread_mutex_init(&w.lock, NULL);
-    BAL_TRY_OR(fail, bal_alloc(&prints.at, (size_t)m->n, sizeof *prints.at, err));
+    BAL_TRY_OR(fail, bal_alloc(&prints.at, (size_t)prints.n, sizeof *prints.at, err));
     BAL_TRY_OR(fail, bal_alloc(&w.media, (size_t)spec->workers, sizeof *w.media, err));
     BAL_TRY_OR(fail, bal_print_memory_open(&w.memory, err));
     BAL_TRY_OR(fail, open_file(&w, dir, err));
-    BAL_TRY_OR(fail, bal_parallel(spec->workers, m->n, 8 * (int64_t)spec->workers, print_one, printed, &w, err));
+    BAL_TRY_OR(fail, bal_parallel(spec->workers, prints.n, 8 * (int64_t)spec->workers, print_one, printed, &w, err));
     BAL_TRY_OR(fail, bal_append_sync(&w.file, err));
 fail:
     for (int i = 0; w.media && i < spec->workers; i++) bal_clip_media_reset(&w.media[i]);

@@ -20,9 +20,12 @@ typedef struct BalPrint {
 } BalPrint;
 
 typedef struct BalPrints {
-    BalPrint *at; /* [n] of the manifest's clips */
-    int64_t n, resumed, unusable;
+    BalPrint *at;                           /* [n] of the manifest's clips, then of the other datasets' */
+    int64_t n, n_others, resumed, unusable; /* n_others: of n, the last; unusable: of those before */
 } BalPrints;
+/* Clip i of m and, behind them, of the other datasets; *list is the one that holds it. */
+const BalClip *bal_duplicates_clip(const BalManifest *m, const BalDuplicatesSpec *spec, int64_t i,
+                                   const BalManifest **list);
 /* Those in dir/fingerprints.jsonl are taken from it, the others made and appended. */
 BAL_MUST_USE BalStatus bal_prints_make(BalPrints *out, const BalManifest *m, const BalDuplicatesSpec *spec,
                                        const char *dir, BalProgressSink progress, BalError *err);

@@ -162,6 +162,7 @@ static bool compare(const Search *s, const BalPrint *a, const BalPrint *b, BalPa
 static BalStatus meet(Search *s, int64_t a, int64_t b, BalError *err) {
     bool new;
     if (a > b) return meet(s, b, a, err);
+    if (a >= s->prints->n - s->prints->n_others) return BAL_OK; /* others among themselves are their business */
     BAL_TRY(look(&s->looked, (uint64_t)(a * s->prints->n + b + 1), &new, err));
     BalPair pair = {.a = a, .b = b, .bit_error = NAN, .offset_s = NAN};
     if (!new || !compare(s, &s->prints->at[a], &s->prints->at[b], &pair)) return BAL_OK;

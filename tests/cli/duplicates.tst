@@ -18,3 +18,10 @@
 5	^s: 2 of 2 clips stay	which --strict forbids	$A duplicates s.csv -o s --strict
 # what cannot be read stays, and is told
 0	^u: 1 of 1 clips stay	1 clips gave no fingerprint	printf 'id,media,label,split\np,p.mp4,x,train\n' >u.csv; printf '<html>' >p.mp4; $A duplicates u.csv -o u
+# a benchmark: the same list; copies of its files elsewhere; one that nothing is known of
+0	^b: 0 of 3 clips stay; 2 groups	-	$A duplicates m.csv --against m.csv -o b
+0	^b: 1 of 3 clips stay; 1 groups	-	mkdir bench two; cp a.mp4 bench/other.mp4; printf 'id,media,label,split\nx,other.mp4,x,test\n' >bench/list.csv; printf 'id,media,label,split\nx,c.mp4,x,test\n' >two/list.csv; $A duplicates m.csv --against bench/list.csv -o b
+0	^b: 1 of 3 clips stay	1 of 2 clips of --against have no file that decodes and no known place	$A duplicates m.csv --against bench/list.csv --against two/list.csv -o b
+0	^b: 2 of 3 clips stay	3 of 3 clips have no known place in a video: they were not compared with 1 clips of --against	printf 'id,media,label,split,start,source\nx,x.mp4,x,test,30,film\n' >film.csv; $A duplicates m.csv --against film.csv -o b
+# two rows of one file overlap
+0	^p,q,stretch,	-	printf 'id,media,label,split,start,duration\np,a.mp4,x,train,0,0.5\nq,a.mp4,x,train,0.2,0.5\n' >o.csv; $A duplicates o.csv -o o -q >o.txt && cat o/pairs.csv

@@ -351,7 +351,7 @@ static void stretches(void **state) {
     put("vgg.csv", "abcdefghij1,20,x,test\nabcdefghij2,100,x,test\nabcdefghij1,24,x,train\n");
     BalManifest other = {0};
     assert_ok(bal_manifest_load(&other, scratch("vgg.csv"), NULL, &err));
-    s.against = &other;
+    s.against = &other, s.n_against = 1;
     assert_ok(search("yt.csv", "yt", &s, &r, &err));
     assert_int_equal(r.kept, 3);
     has("yt/rejects.csv", "abcdefghij1_12,duplicates,stretch,stays=abcdefghij1_0000");
@@ -383,6 +383,43 @@ static void short_clips(void **state) {
     assert_int_equal(r.pairs[BAL_SAME_STRETCH], 2);
     assert_int_equal(r.kept, 1);
     has("between/pairs.csv", "abcdefghij4_000010_000020,abcdefghij4_000016_000026,stretch,");
+}
+
+/* Places that the list tells: in a file, in a source that is one file or none; not in a source of several, each from its own 0. */
+static void listed_places(void **state) {
+    (void)state;
+    BalError err = {0};
+    BalDuplicatesResult r = {0};
+    BalDuplicatesSpec s = bal_duplicates_spec_default();
+    put("file.csv", "id,media,label,split,start,duration,source\np,a.mp4,x,train,0,0.5,\nq,./a.mp4,x,train,0.2,0.5,\n"
+                    "r,a.mp4,x,train,0.7,0.5,\n");
+    assert_ok(search("file.csv", "listed", &s, &r, &err));
+    assert_int_equal(r.pairs[BAL_SAME_STRETCH], 1);
+    has("listed/pairs.csv", "p,q,stretch,");
+    put("cut.csv", "id,media,label,split,start,duration,source\np,a.mp4,x,train,0,2,film\nq,c.mp4,x,train,0,2,film\n"
+                   "r,e.mp4,x,train,3,2,other\n");
+    assert_ok(search("cut.csv", "listed", &s, &r, &err));
+    assert_int_equal(r.pairs[BAL_SAME_STRETCH], 0);
+    /* another list without files: of `other` the place is known, of `film` not */
+    put("bench.csv", "id,media,label,split,start,duration,source\nx,x.mp4,x,test,4,2,other\ny,y.mp4,x,test,0,2,film\n"
+                     "z,z.mp4,x,test,,,\n");
+    put("copies.csv", "id,media,label,split\nk,a-coded.mp4,x,test\nl,a-coded.mp4,x,test\n");
+    BalManifest other[2] = {{0}};
+    assert_ok(bal_manifest_load(&other[0], scratch("bench.csv"), NULL, &err));
+    assert_ok(bal_manifest_load(&other[1], scratch("copies.csv"), NULL, &err));
+    s.against = other, s.n_against = 1;
+    assert_ok(search("cut.csv", "listed", &s, &r, &err));
+    assert_int_equal(r.removed, 1);
+    has("listed/rejects.csv", "r,duplicates,stretch,stays=x");
+    assert_true(r.against == 3 && r.unknown == 1 && r.by_place == 2 && r.unplaced == 2 && r.unusable == 0);
+    /* and one with files: alike in picture and sound; others among themselves are no pair */
+    s.n_against = 2;
+    put("whole.csv", "id,media,label,split\nw,a.mp4,x,train\nv,c.mp4,x,train\n");
+    assert_ok(search("whole.csv", "listed", &s, &r, &err));
+    assert_int_equal(r.removed, 1);
+    assert_int_equal(r.pairs[BAL_SAME_BOTH], 2);
+    assert_true(r.pairs[BAL_SAME_FILE] == 0 && r.pairs[BAL_SAME_STRETCH] == 0 && r.against == 5);
+    for (int k = 0; k < 2; k++) bal_manifest_reset(&other[k]);
 }
 
 /* Any number of workers, and a file of fingerprints cut anywhere, give the same tables; only what is missing is made. */
@@ -435,10 +472,10 @@ int main(void) {
         return 77;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hashes),       cmocka_unit_test(offsets),        cmocka_unit_test(forest),
-        cmocka_unit_test(pairs),        cmocka_unit_test(crowd),          cmocka_unit_test(found),
-        cmocka_unit_test(same_for_any), cmocka_unit_test(chosen),         cmocka_unit_test(stretches),
-        cmocka_unit_test(short_clips),  cmocka_unit_test(without_memory),
+        cmocka_unit_test(hashes),        cmocka_unit_test(offsets),     cmocka_unit_test(forest),
+        cmocka_unit_test(pairs),         cmocka_unit_test(crowd),       cmocka_unit_test(found),
+        cmocka_unit_test(same_for_any),  cmocka_unit_test(chosen),      cmocka_unit_test(stretches),
+        cmocka_unit_test(listed_places), cmocka_unit_test(short_clips), cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, make_films, scratch_close);
 }
