@@ -30,13 +30,11 @@ const char *bal_backend_name(int i, const char **summary, const char **version) 
 BalStatus bal_backend_find(const BalBackendOps **out, const char *name, BalError *err) {
     BalText known = {0};
     for (int i = 0; i < bal_backend_count(); i++) {
-        if (!name || !strcmp(name, backends[i]->name)) {
-            *out = backends[i];
-            bal_text_reset(&known);
-            return BAL_OK;
-        }
-        bal_text_f(&known, "%s%s", i ? ", " : "", backends[i]->name);
+        *out = backends[i];
+        if (!name || !strcmp(name, backends[i]->name)) return BAL_OK;
     }
+    *out = NULL;
+    for (int i = 0; i < bal_backend_count(); i++) bal_text_f(&known, "%s%s", i ? ", " : "", backends[i]->name);
     BalStatus rc = BAL_FAIL(err, BAL_E_UNSUPPORTED, "backend \"%s\" is not in this build, which has %s", name,
                             bal_text_str(&known));
     bal_text_reset(&known);

@@ -196,10 +196,10 @@ static void add_recipe(const BalBuildExport *e, BalJsonOut *o) {
     for (const BalOption *option = bal_build_options(); option->name; option++) {
         bal_text_clear(&value);
         bal_options_value(option, e->b->recipe, &value);
+        o->text->failed |= value.failed;
         bal_json_add_text(o, option->name, bal_text_str(&value));
     }
     bal_json_close(o, '}');
-    o->text->failed |= value.failed;
     bal_text_reset(&value);
 }
 

@@ -19,17 +19,16 @@ BalStatus bal_model_find(const BalModelOps **out, const char *name, BalError *er
     const char *names[N_MODELS];
     BalText known = {0};
     for (int i = 0; i < N_MODELS; i++) {
-        names[i] = models[i]->name;
-        bal_text_f(&known, "%s%s", i ? ", " : "", names[i]);
-        if (strcmp(name, names[i])) continue;
         *out = models[i];
-        bal_text_reset(&known);
-        return BAL_OK;
+        names[i] = models[i]->name;
+        if (!strcmp(name, names[i])) return BAL_OK;
     }
+    for (int i = 0; i < N_MODELS; i++) bal_text_f(&known, "%s%s", i ? ", " : "", names[i]);
     const char *near = bal_closest(name, names, N_MODELS);
     BalStatus rc = BAL_FAIL(err, BAL_E_ARG, "no encoder is called \"%s\"%s%s%s; there are: %s", name,
                             near ? ": did you mean \"" : "", near ? near : "", near ? "\"" : "", bal_text_str(&known));
     bal_text_reset(&known);
+    *out = NULL;
     return rc;
 }
 

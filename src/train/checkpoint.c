@@ -654,6 +654,7 @@ static void add_method(const BalRun *run, BalJsonOut *o) {
     for (const BalOption *p = run->method.ops->options; p && p->name; p++) {
         bal_text_clear(&value);
         bal_options_value(p, run->method.self, &value);
+        o->text->failed |= value.failed;
         bal_json_add_text(o, p->name, bal_text_str(&value));
     }
     bal_json_close(o, '}');

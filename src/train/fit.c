@@ -52,7 +52,8 @@ static BalStatus check_features(const BalRun *run, BalError *err) {
         bal_text_clear(&b);
         bal_options_value(o, have, &a);
         bal_options_value(o, want, &b);
-        rc = bal_text_ok(&b, err);
+        rc = bal_text_ok(&a, err);
+        if (rc == BAL_OK) rc = bal_text_ok(&b, err);
         if (rc == BAL_OK && strcmp(bal_text_str(&a), bal_text_str(&b)))
             rc = BAL_FAIL(
                 err, BAL_E_MISMATCH,

@@ -142,15 +142,17 @@ static BalStatus add_changed(const BalMethod *m, BalText *out, BalError *err) {
     BalMethod fresh = {0};
     BalText a = {0}, b = {0};
     BAL_TRY(bal_method_open_ops(&fresh, m->ops, err));
-    for (const BalOption *o = m->ops->options; o->name; o++) {
+    BalStatus rc = BAL_OK;
+    for (const BalOption *o = m->ops->options; o->name && rc == BAL_OK; o++) {
         assert(o->type != BAL_OPT_TEXT); /* could hold a newline */
         bal_text_clear(&a);
         bal_text_clear(&b);
         bal_options_value(o, fresh.self, &a);
         bal_options_value(o, m->self, &b);
+        rc = bal_text_ok(&a, err);
+        if (rc == BAL_OK) rc = bal_text_ok(&b, err);
         if (strcmp(bal_text_str(&a), bal_text_str(&b))) bal_text_f(out, "%s=%s\n", o->name, bal_text_str(&b));
     }
-    BalStatus rc = bal_text_ok(&a, err) < 0 ? BAL_E_NOMEM : bal_text_ok(&b, err);
     bal_method_close(&fresh);
     bal_text_reset(&a);
     bal_text_reset(&b);
