@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/option.h"
 #include "cli/command.h"
+#include "curate/build.h"
 
 typedef struct Build {
     const char *out;
@@ -79,14 +80,8 @@ static BalStatus print(BalCli *cli, const char *dir, BalError *err) {
 }
 
 static BalStatus run(BalCli *cli, BalError *err) {
-    static const BalCliMark mark[] = {{"build.jsonl", "{\"stage\""}, {NULL, NULL}};
     const Build *a = cli->self;
-    static const char holds[] = "build.jsonl candidates.csv candidates-rejects.csv places.csv clips duplicates score "
-                                "triage store estimate noise select "
-                                "manifest.tsv manifest.csv rejects.tsv report.json heatmap.json heatmap-before.png "
-                                "heatmap-after.png croissant.json "
-                                "dataset.lock.json train.csv val.csv test.csv vggsound.csv kinetics.csv";
-    BalCliRoom room = {cli, a->out, mark, holds};
+    BalCliRoom room = {cli, a->out, &bal_build_output};
     const char *path = cli->args[0], *slash = strrchr(path, '/');
     BalBuildRecipe *recipe = NULL;
     BalText base = {0};

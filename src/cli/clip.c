@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "cli/command.h"
+#include "curate/clip_work.h"
 #include "cli/findings.h"
 
 typedef struct Clip {
@@ -69,10 +70,8 @@ static BalStatus read_spec(const BalCli *cli, BalClipsSpec *s, BalError *err) {
 }
 
 static BalStatus run(BalCli *cli, BalError *err) {
-    static const BalCliMark mark[] = {{"journal.jsonl", "avbalance/clip/"}, {NULL, NULL}};
     const Clip *self = cli->self;
-    BalCliRoom room = {cli, self->out, mark,
-                       "journal.jsonl clips videos clips.csv videos.csv rejects.csv manifest.csv"};
+    BalCliRoom room = {cli, self->out, &bal_clips_output};
     BalClipsSpec spec;
     BalClipsResult r = {0};
     BAL_TRY(read_spec(cli, &spec, err));

@@ -275,7 +275,7 @@ static BalStatus nothing_else_in(const BalCliRoom *room, BalError *err) {
     int n = 0;
     BalStatus rc = bal_list_dir(room->dir, &names, &n, err);
     for (int i = 0; i < n && rc >= 0; i++)
-        if (!is_one_of(names[i], room->holds) && !is_one_of(names[i], "*.tmp-*"))
+        if (!is_one_of(names[i], room->form->holds) && !is_one_of(names[i], "*.tmp-*"))
             rc = BAL_FAIL(err, BAL_E_EXISTS,
                           "%s holds %s, which -f would take away with the older output: move it or give another folder",
                           room->dir, names[i]);
@@ -296,11 +296,11 @@ BalStatus bal_cli_room(void *user, BalError *err) {
     BalText path = {0};
     BalStatus rc = BAL_OK;
     bool ours = false;
-    for (const BalCliMark *mark = room->mark; room->cli->force && mark->file && !ours && rc >= 0; mark++) {
+    for (int k = 0; k < 2 && room->cli->force && room->form->mark[k].file && !ours && rc >= 0; k++) {
         bal_text_clear(&path);
-        bal_path_join(&path, room->dir, mark->file);
+        bal_path_join(&path, room->dir, room->form->mark[k].file);
         rc = bal_text_ok(&path, err);
-        ours = rc >= 0 && is_there(path.data, mark->says);
+        ours = rc >= 0 && is_there(path.data, room->form->mark[k].says);
         if (ours) rc = nothing_else_in(room, err);
         if (ours && rc >= 0) rc = empty_idle(room->dir, path.data, err);
     }

@@ -26,6 +26,7 @@
 #include <avbalance/error.h>
 #include <avbalance/progress.h>
 #include "base/option.h"
+#include "base/output.h"
 #include "base/text.h"
 
 typedef struct BalList { /* values of a flag that may be given several times, in order; borrowed from argv */
@@ -95,18 +96,13 @@ bool bal_cli_cancelled(void); /* SIGINT or SIGTERM came: stop at the next safe p
 BAL_MUST_USE BalStatus bal_cli_may_write(const BalCli *cli, const char *path, BalError *err);
 /* The same for files of the folder `dir`, of which `name` (ends with NULL) has the one that says that all are whole last. */
 BAL_MUST_USE BalStatus bal_cli_may_write_in(const BalCli *cli, const char *dir, const char *const *name, BalError *err);
-typedef struct BalCliMark { /* a file that only an output of ours has: its name, and what stands in its first lines */
-    const char *file, *says;
-} BalCliMark;
-/* With -f an older output in the folder `dir`, finished or not, makes room: user of a BalRoom. It is known by one of the files `mark`
- * (ends with a file NULL), and not by a name alone: others keep a "journal", too. A folder of anything else stays, for the
- * library to refuse. BAL_E_EXISTS: another process is writing it, or there is something in it that `holds` (patterns of
- * names, parted by blanks) does not name. BAL_E_ARG: an argument of the command lies in it. */
+/* With -f an older output in the folder `dir`, finished or not, makes room: user of a BalRoom. It is known by what stands in its files, and
+ * not by a name alone: others keep a "journal", too. A folder of anything else stays, for the library to refuse. BAL_E_EXISTS:
+ * another process is writing it, or something lies in it that is none of its files. BAL_E_ARG: an argument of the command lies in it. */
 typedef struct BalCliRoom {
     const BalCli *cli;
     const char *dir;
-    const BalCliMark *mark;
-    const char *holds;
+    const BalOutput *form;
 } BalCliRoom;
 BAL_MUST_USE BalStatus bal_cli_room(void *room, BalError *err);
 

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/command.h"
+#include "dataset/store_files.h"
 
 typedef struct Ingest {
     const char *out, *recipe, *dialect, *classes, *media_dir, *media_pattern;
@@ -117,10 +118,8 @@ static void tell_labels(const BalCli *cli, const BalManifest *m) {
 /* ---- what is done ---- */
 
 static BalStatus ingest(BalCli *cli, const BalManifest *m, const BalFeatureRecipe *recipe, BalError *err) {
-    static const BalCliMark mark[] = {
-        {"store.json", "avbalance/store/"}, {"journal", " avbalance-journal "}, {NULL, NULL}};
     const Ingest *self = cli->self;
-    BalCliRoom room = {cli, self->out, mark, "store.json index rejected.csv journal shard-*.tar"};
+    BalCliRoom room = {cli, self->out, &bal_store_output};
     BalIngestSpec spec = bal_ingest_spec_default();
     BalIngestResult r = {0};
     spec.workers = self->workers ? (int)self->workers : cli->threads;

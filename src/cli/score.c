@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/command.h"
+#include "curate/score_job.h"
 
 typedef struct Score {
     const char *out, *scorer, *weights, *classes, *view, *categories, *backend, *dialect, *media_dir, *media_pattern;
@@ -147,12 +148,8 @@ static BalStatus load_clips(BalCli *cli, BalManifest *m, BalText *ids, bool *med
 
 /* ---- what is done ---- */
 static BalStatus score(BalCli *cli, const BalManifest *m, BalError *err) {
-    static const BalCliMark mark[] = {
-        {"score.json", "avbalance/score/"}, {"score.journal", "avbalance-score "}, {NULL, NULL}};
     const Score *self = cli->self;
-    BalCliRoom room = {
-        cli, self->out, mark,
-        "score.json score.journal categories.csv probabilities.npy topk.csv ids.txt classes.txt rejected.csv"};
+    BalCliRoom room = {cli, self->out, &bal_score_output};
     BalScoreSpec spec = bal_score_spec_default();
     BalScoreResult r;
     spec.scorer = self->scorer;

@@ -42,6 +42,13 @@ static const BalBuildStage stages[] = {
     {"export", "build. clips. score. triage. estimate. noise. select. split. export.", NULL, false,
      "manifest.tsv rejects.tsv report.json", bal_build_export},
 };
+const BalOutput bal_build_output = {
+    .mark = {{JOURNAL, "{\"stage\""}},
+    .holds = JOURNAL " candidates.csv candidates.csv.classes.json candidates-rejects.csv " BAL_BUILD_PLACES
+                     " clips duplicates score triage store estimate noise select manifest.tsv manifest.csv "
+                     "manifest.csv.classes.json rejects.tsv report.json heatmap.json heatmap-before.png "
+                     "heatmap-after.png croissant.json dataset.lock.json train.csv val.csv test.csv vggsound.csv "
+                     "kinetics.csv"};
 enum { N_STAGES = sizeof stages / sizeof *stages, MOST_OUTPUTS = 8 };
 
 /* ---- paths ---- */

@@ -5,6 +5,7 @@
 #include <avbalance/build.h>
 #include <avbalance/curate.h>
 #include <avbalance/train.h>
+#include "base/output.h"
 #include "base/text.h"
 
 enum { BAL_MOST_LIST = 64 };
@@ -16,6 +17,7 @@ typedef struct BalPaths { /* a comma-separated list of the recipe */
 BAL_MUST_USE BalStatus bal_paths_split(BalPaths *p, const char *base_dir, const char *list, BalError *err);
 void bal_paths_reset(BalPaths *p);
 
+extern const BalOutput bal_build_output;
 #define BAL_BUILD_PLACES "places.csv" /* of the candidates, beside candidates.csv */
 
 typedef struct BalBuilding {

@@ -16,6 +16,10 @@ static const char *const name[N_TABLES] = {"clips.csv", "videos.csv", "rejects.c
                              [MANIFEST] = "id,media,label,split,start,duration,source\n",
 };
 
+const BalOutput bal_clips_output = {.mark = {{"journal.jsonl", "avbalance/clip/"}},
+                                    .holds =
+                                        "journal.jsonl clips videos clips.csv videos.csv rejects.csv manifest.csv"};
+
 typedef struct Tables {
     BalClipWork *w;
     BalText table[N_TABLES];

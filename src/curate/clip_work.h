@@ -3,6 +3,7 @@
 #define BAL_CURATE_CLIP_WORK_H
 
 #include <pthread.h>
+#include "base/output.h"
 #include "curate/clip_journal.h"
 #include "curate/clip_list.h"
 #include "curate/download.h"
@@ -58,6 +59,7 @@ BAL_MUST_USE BalStatus bal_clip_compare(BalClipWork *w, BalError *err);
 /* Cut everything that is wished of video `index`. What is wrong with the video becomes its refusal. */
 BAL_MUST_USE BalStatus bal_clip_video(BalClipWork *w, int64_t index, BalError *err);
 /* The tables, once all videos are through; clips of earlier runs that are no longer wished are removed. */
+extern const BalOutput bal_clips_output;
 BAL_MUST_USE BalStatus bal_clip_tables(BalClipWork *w, BalError *err);
 
 #endif

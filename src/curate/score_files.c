@@ -14,6 +14,10 @@ static const char code[] =
 #include "curate/score_code.inc"
     ;
 
+const BalOutput bal_score_output = {
+    .mark = {{"score.json", "avbalance/score/"}, {"score.journal", "avbalance-score "}},
+    .holds = "score.json score.journal categories.csv probabilities.npy topk.csv ids.txt classes.txt rejected.csv"};
+
 /* ---- classes ---- */
 static BalStatus number_names(BalScoreJob *j, BalError *err) {
     const int n = j->scorer.n_classes;

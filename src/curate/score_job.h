@@ -4,6 +4,7 @@
 
 #include "analysis/predictions.h"
 #include "base/json.h"
+#include "base/output.h"
 #include "curate/score_journal.h"
 #include "curate/scorer.h"
 #include "dataset/append.h"
@@ -27,6 +28,7 @@ typedef struct BalScoreJob {
     BalText path, line;
 } BalScoreJob;
 
+extern const BalOutput bal_score_output;
 const char *bal_score_path(BalScoreJob *j, const char *name); /* in dir; valid until the next call */
 BAL_MUST_USE BalStatus bal_score_classes(BalScoreJob *j, BalError *err);
 BAL_MUST_USE BalStatus bal_score_check_categories(const BalScoreJob *j, BalError *err); /* before any clip is scored */

@@ -12,6 +12,9 @@
 #include "base/mem.h"
 #include "base/option.h"
 
+const BalOutput bal_store_output = {.mark = {{"store.json", "avbalance/store/"}, {"journal", " avbalance-journal "}},
+                                    .holds = "store.json index rejected.csv journal shard-*.tar"};
+
 void bal_shard_name(BalText *out, uint32_t shard) {
     bal_text_f(out, "shard-%06u.tar", (unsigned)shard);
 }

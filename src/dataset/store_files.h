@@ -3,6 +3,7 @@
 #define BAL_DATASET_STORE_FILES_H
 
 #include "base/json.h"
+#include "base/output.h"
 #include "dataset/journal.h"
 #include "dataset/store_write.h"
 
@@ -23,6 +24,7 @@ BAL_MUST_USE BalStatus bal_store_identify(const BalStoreJob *job, BalIdentity *o
 /* Does what DIR holds belong to this job? `there` is its identity. BAL_E_MISMATCH says what differs and what to do. */
 BAL_MUST_USE BalStatus bal_store_same(const BalIdentity *job, const BalIdentity *there, const char *dir, BalError *err);
 
+extern const BalOutput bal_store_output;
 BAL_MUST_USE BalStatus bal_store_json_write(const char *path, const BalStoreJob *job, const BalIdentity *id,
                                             const char *hash, const BalIndex *index, const BalReject *reject,
                                             int64_t n_reject, BalError *err);

@@ -47,6 +47,8 @@
 1	-	lists/must.txt: is not there	$A build r.yaml -o out -f -q --set select.must_keep=lists/must.txt
 0	-	-	test -f out/manifest.tsv
 0	-	^export +done$	$A build r.yaml -o out -f >/dev/null
+# with a class that has no clip, its list of classes is of the build too
+0	-	-	cp m.csv spare.csv; echo '["cat", "dog", "emu"]' >spare.csv.classes.json; $A build r.yaml -o spare --set clips.manifest=spare.csv --set triage.run=no --set estimate.scores=s.csv --set select.run=no -q >/dev/null && test -f spare/candidates.csv.classes.json && $A build r.yaml -o spare --set clips.manifest=spare.csv --set triage.run=no --set estimate.scores=s.csv --set select.run=no -q -f >/dev/null && test -s spare/manifest.tsv
 # a link to a folder stays one
 0	-	-	mkdir disk && ln -s disk link && $A build r.yaml -o link -q >/dev/null && $A build r.yaml -o link -f -q >/dev/null && test -L link && test -s disk/manifest.tsv
 0	"policy": "waterfill"	-	$A build r.yaml -o out --set select.policy=waterfill --set select.level=9 -q --json
