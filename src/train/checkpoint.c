@@ -14,7 +14,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <avbalance/backends.h>
 #include <avbalance/version.h>
 #include "base/csv.h"
@@ -219,12 +218,10 @@ typedef enum Found { NO_RUN, OTHER_RUN, THIS_RUN } Found;
 static BalStatus spare_init(const BalRun *run, BalText *path, BalError *err) {
     char prefix[64];
     const char *from;
-    struct stat old, first;
     BAL_TRY(bal_path_in(path, run->dir, "weights.safetensors", err));
-    if (stat(path->data, &old) != 0) return BAL_OK;
     for (int i = 0; i < run->spec->n_init; i++) {
         BAL_TRY(split_init(run->spec->init[i], prefix, &from, err));
-        if (stat(from, &first) == 0 && first.st_dev == old.st_dev && first.st_ino == old.st_ino)
+        if (bal_same_file(from, path->data))
             return BAL_FAIL(
                 err, BAL_E_ARG,
                 "--init %s is read here and would be removed with the older run: copy it, or give another folder",

@@ -448,7 +448,7 @@ static BalStatus begin(BalRun *run, const struct BalBackendOps *backend, BalErro
                         run->dir);
     BAL_TRY(write_ids(run, err));
     run->saved_s = bal_now_s();
-    const int64_t epoch = run->n_sample + run->n_score;
+    const int64_t epoch = run->n_sample + bal_run_n_settle(run) + run->n_score;
     run->total_clips = run->recipe.train.epochs * epoch;
     run->done_clips = run->at.epoch * epoch + run->at.seen;
     return BAL_OK;

@@ -118,6 +118,7 @@ BalOptimiser bal_run_optimiser(const BalRun *run, int64_t epoch); /* as the reci
 
 /* Running statistics of batch norm become those of the weights that are there, as train.settle says. BAL_E_CANCELLED. */
 BAL_MUST_USE BalStatus bal_run_settle(BalRun *run, BalError *err);
+int64_t bal_run_n_settle(const BalRun *run); /* clips that this takes */
 /* Confidence, correctness and logits of run->score_clip after the running epoch. BAL_E_CANCELLED, BAL_E_NUMERIC (names the clip). */
 BAL_MUST_USE BalStatus bal_run_evaluate(BalRun *run, BalError *err);
 /* rc with where it happened (epoch from 0, ctx.step), the clips and the remedy; their ids also go to last_batch.txt. */

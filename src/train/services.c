@@ -119,19 +119,15 @@ static BalStatus hold_out(void *trainer, double share, unsigned char *held, BalE
     return rc;
 }
 
-/* most: batches; 0: all. */
-static BalStatus run_pass(BalRun *run, const BalMethodPass *pass, int64_t most, BalMethodHook *fn, void *user,
-                          BalError *err) {
+/* Over run->order, which the caller has filled. */
+static BalStatus run_pass(BalRun *run, const BalMethodPass *pass, BalMethodHook *fn, void *user, BalError *err) {
     const BalTrainRecipe *t = &run->recipe.train;
     const int64_t batch = pass->train ? t->batch : t->eval_batch;
     BalReader *reader = pass->train ? run->train_reader : run->score_reader;
     BalMethodCtx *c = &run->ctx;
     const BalBatch *b;
     BalStatus rc;
-    BAL_TRY(bal_order_fill(&run->order, pass, t, err));
-    if (most && run->order.n > most * batch) run->order.n = most * batch;
     BAL_TRY(bal_reader_start(reader, run->order.clip, run->order.n, pass->epoch, pass->train, 0, err));
-    run->total_clips += run->order.n;
     c->n_steps = (run->order.n + batch - 1) / batch;
     for (c->step = 0; (rc = bal_reader_next(reader, &b, err)) == BAL_OK; c->step++) {
         c->batch = bal_order_batch(&run->order, b, c->step * batch);
@@ -150,8 +146,10 @@ static BalStatus run_pass(BalRun *run, const BalMethodPass *pass, int64_t most, 
 static BalStatus pass(void *trainer, const BalMethodPass *p, BalMethodHook *fn, void *user, BalError *err) {
     BalRun *run = trainer;
     BAL_TRY(between_epochs(run, err));
+    BAL_TRY(bal_order_fill(&run->order, p, &run->recipe.train, err));
+    run->total_clips += run->order.n;
     const BalMethodCtx was = run->ctx;
-    BalStatus rc = run_pass(run, p, 0, fn, user, err);
+    BalStatus rc = run_pass(run, p, fn, user, err);
     run->ctx = was;
     return rc;
 }
@@ -160,12 +158,19 @@ static BalStatus settle_batch(void *user, BalMethodCtx *c, BalError *err) {
     return bal_method_forward(user, c, 0, BAL_MODE_SETTLE, err);
 }
 
+int64_t bal_run_n_settle(const BalRun *run) {
+    const int64_t most = run->recipe.train.settle * run->recipe.train.batch;
+    return most < run->n_sample ? most : run->n_sample;
+}
+
 /* The batches of the epoch that has just ended, again: the same clips under the same transforms. */
 BalStatus bal_run_settle(BalRun *run, BalError *err) {
     const BalMethodPass p = {run->sample, run->n_sample, true, (uint32_t)run->at.epoch};
     const BalMethodCtx was = run->ctx;
     if (!run->recipe.train.settle) return BAL_OK;
-    BalStatus rc = run_pass(run, &p, run->recipe.train.settle, settle_batch, (void *)run->method.ops, err);
+    BAL_TRY(bal_order_fill(&run->order, &p, &run->recipe.train, err));
+    if (bal_run_n_settle(run) < run->n_sample) run->order.n = bal_run_n_settle(run);
+    BalStatus rc = run_pass(run, &p, settle_batch, (void *)run->method.ops, err);
     run->ctx = was;
     return rc;
 }
