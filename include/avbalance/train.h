@@ -97,8 +97,9 @@ typedef struct BalFitResult {
     bool already_done;
 } BalFitResult;
 
-/* Of init[n] (as in BalFitSpec, of the encoders "audio" and "visual") what is for a method with these inputs (BAL_TAG_AUDIO | BAL_TAG_VISUAL),
- * sound first, so that the order of the list is no part of a run: where several methods share one. out: borrowed. BAL_E_ARG: an entry of another encoder, or a second of one. */
+/* Of init[n] (as in BalFitSpec, of the encoders "audio" and "visual") what is for a method with these inputs (BAL_TAG_AUDIO |
+ * BAL_TAG_VISUAL), sound first, so that the order of the list is no part of a run: where several methods share one. out: borrowed.
+ * BAL_E_ARG: an entry of another encoder, or a second of one. */
 BAL_API BAL_MUST_USE BalStatus bal_init_for(unsigned inputs, const char *const *init, int n, const char *out[2],
                                             int *n_out, BalError *err);
 
