@@ -15,7 +15,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "analysis/scores_file.h"
@@ -348,17 +347,15 @@ static BalStatus has_ours(const Split *s, bool *ours, BalError *err) {
     int n = 0;
     BAL_TRY(bal_list_dir(s->dir, &names, &n, err));
     *ours = false;
-    for (int i = 0; i < n; i++) *ours |= !strcmp(names[i], MARKER) || bal_has_prefix(names[i], MARKER ".tmp-");
+    for (int i = 0; i < n; i++) *ours |= !strcmp(names[i], MARKER) || bal_has_prefix(names[i], MARKER BAL_TMP_MARK);
     bal_names_free(names, n);
     return BAL_OK;
 }
 
 static BalStatus may_be_list(const Split *s, const char *path, bool ours, BalError *err) {
-    struct stat old, table;
-    if (stat(path, &old) != 0) return BAL_OK;
-    if (!stat(s->f->path, &table) && old.st_dev == table.st_dev && old.st_ino == table.st_ino)
+    if (bal_same_file(path, s->f->path))
         return BAL_FAIL(err, BAL_E_ARG, "%s is read here and would be written; give another folder", path);
-    if (ours) return BAL_OK;
+    if (ours || !bal_file_exists(path)) return BAL_OK;
     return BAL_FAIL(err, BAL_E_EXISTS,
                     "%s is already there, and no %s says that it is a list of ours; move it or "
                     "give another folder",

@@ -18,7 +18,6 @@
 
 #define BUFFER_BYTES ((size_t)1 << 18)
 #define DIRECT_BYTES (BUFFER_BYTES / 4) /* from here on a copy costs more than a call */
-#define TMP_MARK     ".tmp-"
 
 static BalStatus io_error(const char *path, const char *what, BalError *err) {
     return BAL_FAIL(err, BAL_E_IO, "%s: cannot %s: %s", path, what, strerror(errno));
@@ -116,7 +115,7 @@ BalStatus bal_writer_open(BalWriter **out, const char *path, BalError *err) {
     BalStatus rc;
     BAL_TRY_OR(fail, target_of(path, &target, err));
     path = target.data;
-    bal_text_f(&tmp, "%s" TMP_MARK "%ld", path, (long)getpid());
+    bal_text_f(&tmp, "%s" BAL_TMP_MARK "%ld", path, (long)getpid());
     BAL_TRY_OR(fail, bal_text_ok(&tmp, err));
     BAL_TRY_OR(fail, bal_alloc(&w, 1, sizeof *w, err));
     w->fd = -1;
@@ -346,6 +345,11 @@ void bal_names_free(char **names, int n) {
     bal_free(names);
 }
 
+bool bal_same_file(const char *a, const char *b) {
+    struct stat x, y;
+    return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
 BalStatus bal_empty_dir(const char *path, const char *last, BalError *err) {
     char **names;
     int n;
@@ -377,8 +381,9 @@ BalStatus bal_remove_tree(const char *path, BalError *err) {
 static pid_t tmp_owner(const char *name) {
     const char *last = NULL;
     int64_t pid;
-    for (const char *c = name; (c = strstr(c, TMP_MARK)); c++) last = c;
-    if (!last || last == name || !bal_parse_i64(last + strlen(TMP_MARK), &pid) || pid <= 0 || pid > INT32_MAX) return 0;
+    for (const char *c = name; (c = strstr(c, BAL_TMP_MARK)); c++) last = c;
+    if (!last || last == name || !bal_parse_i64(last + strlen(BAL_TMP_MARK), &pid) || pid <= 0 || pid > INT32_MAX)
+        return 0;
     return (pid_t)pid;
 }
 

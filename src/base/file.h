@@ -38,7 +38,10 @@ void bal_writer_abort(BalWriter **w); /* removes the temporary; accepts NULL ins
 BAL_MUST_USE BalStatus bal_file_write(const char *path, const void *data, size_t n,
                                       BalError *err); /* all of the above */
 
+#define BAL_TMP_MARK ".tmp-" /* in the name of a temporary, before the process that writes it */
+
 bool bal_file_exists(const char *path);
+bool bal_same_file(const char *a, const char *b); /* both are there, and one, by whatever name or link */
 bool bal_is_dir(const char *path);
 BAL_MUST_USE BalStatus bal_make_dirs(const char *path, BalError *err); /* mkdir -p */
 /* Keep other processes out of a folder until bal_unlock_dir or the end of the process; BAL_E_EXISTS: another one is in it. A file

@@ -1,12 +1,12 @@
 /* Parsing of a command line from flag tables, and the services commands get (see command.h). */
 #include "cli/command.h"
 
+#include <assert.h>
 #include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 
@@ -92,8 +92,6 @@ static BalStatus set_value(Target t, const char *value, BalError *err) {
         *(bool *)at = true;
         return BAL_OK;
     case BAL_FLAG_STRING:
-        if (*(const char **)at && *(const char **)at != t.flag->def) /* one of them would do nothing */
-            return BAL_FAIL(err, BAL_E_ARG, "--%s is given twice: %s and %s", t.flag->name, *(const char **)at, value);
         *(const char **)at = value;
         return BAL_OK;
     case BAL_FLAG_LIST: {
@@ -119,8 +117,24 @@ static bool is_given(Target t) {
     return t.flag->kind == BAL_FLAG_STRING ? *(const char *const *)at != NULL : ((const BalList *)at)->n > 0;
 }
 
+typedef struct Given { /* options of one value that stood on the command line */
+    const BalFlag *flag[128];
+    int n;
+} Given;
+
+/* Of two values one would do nothing. */
+static BalStatus give(Given *g, const BalFlag *f, const char *value, BalError *err) {
+    if (f->kind == BAL_FLAG_LIST) return BAL_OK;
+    for (int i = 0; i < g->n; i++)
+        if (g->flag[i] == f)
+            return BAL_FAIL(err, BAL_E_ARG, "--%s is given twice, the second time as %s", f->name, value);
+    assert(g->n < (int)(sizeof g->flag / sizeof *g->flag)); /* no command has so many */
+    g->flag[g->n++] = f;
+    return BAL_OK;
+}
+
 /* One argument that begins with '-'; *used is how many words it took. */
-static BalStatus parse_flag(BalCli *cli, void *common, int left, char **argv, int *used, BalError *err) {
+static BalStatus parse_flag(BalCli *cli, void *common, Given *given, int left, char **argv, int *used, BalError *err) {
     const char *arg = argv[0], *value = NULL;
     bool is_long = arg[1] == '-';
     size_t n = is_long ? strcspn(arg + 2, "=") : 1;
@@ -143,7 +157,7 @@ static BalStatus parse_flag(BalCli *cli, void *common, int left, char **argv, in
             return BAL_FAIL(err, BAL_E_ARG,
                             "%s: give short options one by one, and file names that begin with - after --", arg);
         int one;
-        return parse_flag(cli, common, 1, &word, &one, err);
+        return parse_flag(cli, common, given, 1, &word, &one, err);
     }
     if (!value) {
         bool looks_like_flag = left > 1 && argv[1][0] == '-' && argv[1][1] == '-';
@@ -160,6 +174,7 @@ static BalStatus parse_flag(BalCli *cli, void *common, int left, char **argv, in
         cli->seed_given |= t.flag->offset == offsetof(BalCommon, seed);
         cli->threads_given |= t.flag->offset == offsetof(BalCommon, threads);
     }
+    BAL_TRY(give(given, t.flag, value, err));
     return set_value(t, value, err);
 }
 
@@ -169,12 +184,13 @@ BalStatus bal_command_parse(BalCli *cli, void *common, int argc, char **argv, Ba
     BAL_TRY(set_defaults(c->flags, cli->self, err));
     int n_args = 0;
     bool flags_end = false;
+    Given given = {0};
     for (int i = 0, used; i < argc; i += used) {
         used = 1;
         if (!flags_end && !strcmp(argv[i], "--"))
             flags_end = true;
         else if (!flags_end && argv[i][0] == '-' && argv[i][1])
-            BAL_TRY(parse_flag(cli, common, argc - i, argv + i, &used, err));
+            BAL_TRY(parse_flag(cli, common, &given, argc - i, argv + i, &used, err));
         else
             argv[n_args++] = argv[i];
     }
@@ -197,23 +213,16 @@ BalStatus bal_command_parse(BalCli *cli, void *common, int argc, char **argv, Ba
     return BAL_OK;
 }
 
-static bool is_file(const char *word, const struct stat *file) {
-    struct stat st;
-    return !stat(word, &st) && st.st_dev == file->st_dev && st.st_ino == file->st_ino;
-}
-
 /* A word of the command line names the file at path: an argument or a value of an option, but for path itself. */
 static bool is_named(const BalCli *cli, const char *path) {
-    struct stat file;
     bool found = false;
-    if (stat(path, &file) != 0) return false;
-    for (int i = 0; i < cli->n_args && !found; i++) found = is_file(cli->args[i], &file);
+    for (int i = 0; i < cli->n_args && !found; i++) found = bal_same_file(cli->args[i], path);
     for (const BalFlag *f = cli->command->flags; f && f->kind != BAL_FLAG_END && !found; f++) {
         const char *at = (const char *)cli->self + f->offset;
         const BalList one = {{f->kind == BAL_FLAG_STRING ? *(const char *const *)at : NULL}, 1},
                       *list = f->kind == BAL_FLAG_LIST ? (const BalList *)at : &one;
         for (int i = 0; i < list->n && !found; i++)
-            found = list->v[i] && list->v[i] != path && is_file(list->v[i], &file);
+            found = list->v[i] && list->v[i] != path && bal_same_file(list->v[i], path);
     }
     return found;
 }
@@ -275,7 +284,7 @@ static BalStatus nothing_else_in(const BalCliRoom *room, BalError *err) {
     int n = 0;
     BalStatus rc = bal_list_dir(room->dir, &names, &n, err);
     for (int i = 0; i < n && rc >= 0; i++)
-        if (!is_one_of(names[i], room->form->holds) && !is_one_of(names[i], "*.tmp-*"))
+        if (!is_one_of(names[i], room->form->holds) && !is_one_of(names[i], "*" BAL_TMP_MARK "*"))
             rc = BAL_FAIL(err, BAL_E_EXISTS,
                           "%s holds %s, which -f would take away with the older output: move it or give another folder",
                           room->dir, names[i]);

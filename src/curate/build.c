@@ -412,7 +412,7 @@ static BalStatus check_folder(const BalBuilding *b, BalError *err) {
     bal_text_reset(&path);
     if (ours) return BAL_OK;
     BAL_TRY(bal_list_dir(b->dir, &names, &n, err));
-    for (int i = 0; i < n; i++) foreign += names[i][0] != '.' && !strstr(names[i], ".tmp-");
+    for (int i = 0; i < n; i++) foreign += names[i][0] != '.' && !strstr(names[i], BAL_TMP_MARK);
     bal_names_free(names, n);
     if (!foreign) return BAL_OK;
     return BAL_FAIL(err, BAL_E_EXISTS, "%s holds something else than a build; name another folder", b->dir);

@@ -20,4 +20,5 @@
 # a link stays a link; a device is no place for a figure
 0	*	-	mkdir disk && touch disk/l.svg && ln -s disk/l.svg l.svg && $A heatmap $D/small.csv -o l.svg -f && test -L l.svg && grep -q svg disk/l.svg
 2	-	p.svg: is no regular file	mkfifo p.svg; $A heatmap $D/small.csv -o p.svg -f
-2	-	--out is given twice: a.svg and b.svg	$A heatmap $D/small.csv -o a.svg -o b.svg
+2	-	--out is given twice, the second time as b.svg	$A heatmap $D/small.csv -o a.svg -o b.svg
+2	-	--seed is given twice	$A heatmap $D/small.csv -o a.svg --seed 1 --seed 2
